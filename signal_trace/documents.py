@@ -1,0 +1,165 @@
+"""Frozen dataclasses as JSON documents, and back.
+
+There are two forms. The plain one has a key for each field, and reading it says
+where a document is wrong, as a path such as ``sends[3].calls[0].line``. The packed
+one, for storing many, has rows instead of objects and each text but once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import types
+import typing
+from datetime import datetime
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+KINDS = {str: "a string", int: "an integer", bool: "true or false", dict: "an object"}
+
+
+class DocumentError(ValueError):
+    """A document is not what it should be; the message says what and where."""
+
+
+def to_plain(value: Any) -> Any:
+    """Turn a dataclass into dictionaries, lists, strings, numbers, None."""
+    kind = type(value)
+    if dataclasses.is_dataclass(kind):
+        return {name: to_plain(getattr(value, name)) for name in _field_names(kind)}
+    if kind is tuple:
+        return [to_plain(item) for item in value]
+    if kind is datetime:
+        return value.isoformat()
+    return value
+
+
+def from_plain(cls: type[T], value: Any) -> T:
+    """Build *cls* from what `to_plain` made of it.
+
+    Keys that *cls* does not know are passed over: a newer minor version adds some.
+
+    Raises `DocumentError`, which names the place, what was expected there and what
+    stands there.
+    """
+    return typing.cast(T, _read(cls, value, ""))
+
+
+def _read(kind: Any, value: Any, where: str) -> Any:
+    required = _required(kind)
+    if value is None and required is not kind:
+        return None
+    kind, origin = required, typing.get_origin(required)
+    if origin is tuple:
+        if type(value) is not list:
+            raise _unexpected("a list", value, where)
+        item = typing.get_args(kind)[0]
+        return tuple(_read(item, one, f"{where}[{i}]") for i, one in enumerate(value))
+    if dataclasses.is_dataclass(kind):
+        return _read_fields(typing.cast(type, kind), value, where)
+    if kind is datetime:
+        return _read_time(value, where)
+    kind = origin or kind
+    if type(value) is not kind:
+        raise _unexpected(KINDS[kind], value, where)
+    return value
+
+
+def _read_fields(cls: type, value: Any, where: str) -> Any:
+    if type(value) is not dict:
+        raise _unexpected("an object", value, where)
+    prefix = f"{where}." if where else ""
+    fields = {}
+    for name, kind in _field_types(cls).items():
+        if name not in value:
+            raise DocumentError(f"{prefix}{name} is missing")
+        fields[name] = _read(kind, value[name], f"{prefix}{name}")
+    return cls(**fields)
+
+
+def _read_time(value: Any, where: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise _unexpected("a date and time", value, where) from None
+    if time.tzinfo is None:
+        raise _unexpected("a date and time with its UTC offset", value, where)
+    return time
+
+
+def _unexpected(expected: str, value: Any, where: str) -> DocumentError:
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return DocumentError(f"{where or 'the document'} is not {expected}: {shown}")
+
+
+def json_text(document: Any) -> str:
+    """*document* as JSON on one line, which any encoding of Unicode can write."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    # A lone surrogate could not be written. Python's escape of it is JSON's as well.
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def pack(value: Any) -> dict[str, Any]:
+    """Turn a dataclass into rows of numbers and a table of the texts in it."""
+    texts: dict[str, int] = {}
+    row = _pack(value, texts)
+    return {"texts": list(texts), "row": row}
+
+
+def unpack(cls: type[T], packed: dict[str, Any]) -> T:
+    """Build *cls* from what `pack` made of it, or JSON of that."""
+    return typing.cast(T, _unpack(cls, packed["row"], packed["texts"]))
+
+
+def _pack(value: Any, texts: dict[str, int]) -> Any:
+    kind = type(value)
+    if kind is str:
+        return texts.setdefault(value, len(texts))
+    if kind is tuple:
+        return [_pack(item, texts) for item in value]
+    if kind is datetime:
+        return value.isoformat()
+    if dataclasses.is_dataclass(kind):
+        return [_pack(getattr(value, name), texts) for name in _field_names(kind)]
+    return value
+
+
+def _unpack(kind: Any, value: Any, texts: list[str]) -> Any:
+    if value is None:
+        return None
+    kind = _required(kind)
+    if kind is str:
+        return texts[value]
+    if kind is datetime:
+        return datetime.fromisoformat(value)
+    if typing.get_origin(kind) is tuple:
+        item = typing.get_args(kind)[0]
+        return tuple(_unpack(item, one, texts) for one in value)
+    if dataclasses.is_dataclass(kind):
+        kinds = _field_types(typing.cast(type, kind)).values()
+        return typing.cast(type, kind)(
+            *(_unpack(one, item, texts) for one, item in zip(kinds, value, strict=True))
+        )
+    return value
+
+
+@functools.cache
+def _required(kind: Any) -> Any:
+    """*kind* without the None that it may be."""
+    if typing.get_origin(kind) is types.UnionType:
+        (kind,) = set(typing.get_args(kind)) - {types.NoneType}
+    return kind
+
+
+@functools.cache
+def _field_names(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
+
+
+@functools.cache
+def _field_types(cls: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {name: hints[name] for name in _field_names(cls)}

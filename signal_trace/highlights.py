@@ -1,0 +1,31 @@
+"""What stands out in a trace: its slowest calls, and where it failed."""
+
+from __future__ import annotations
+
+from signal_trace.trace import Call, Error, Send, Trace
+
+
+def slowest(trace: Trace, count: int) -> list[Call]:
+    """The *count* finished calls with the most self time, the slowest first."""
+    finished = [call for call in trace.calls if call.self_ns is not None]
+    return sorted(finished, key=lambda call: call.self_ns or 0, reverse=True)[:count]
+
+
+def failures(trace: Trace) -> list[tuple[Send, Call, Error]]:
+    """The calls that raised, each with its send and exception.
+
+    A call through which an exception merely passed, on its way up from a send
+    inside, is not one of them: each exception counts once.
+    """
+    passing = {(send.parent, _origin(send.error)) for send in trace.sends if send.error}
+    return [
+        (send, call, call.error)
+        for send in trace.sends
+        for call in send.calls
+        if call.error and (call.id, _origin(call.error)) not in passing
+    ]
+
+
+def _origin(error: Error) -> object:
+    """What tells one exception from another, wherever on its way it was described."""
+    return error.type, error.message, error.frames[-1:]

@@ -1,0 +1,221 @@
+"""What receivers and senders are called.
+
+Each name is worked out once and remembered for as long as its object lives, and
+never keeps that object alive. Nothing here calls ``repr``, ``str``, ``==`` or
+``hash`` of an application's object: any of them may run queries or fail.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+import weakref
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+T = TypeVar("T")
+
+# A chain of decorators or partials longer than this is an object that answers
+# every attribute, such as a mock, and not a chain.
+LONGEST_CHAIN = 50
+LONGEST_TEXT = 200
+
+# Primary keys of these types are shown: their text is Python's own work.
+PLAIN_KEYS = (int, str, type(None), UUID)
+
+
+class Memory(Generic[T]):
+    """Values by the identity of an object, forgotten when the object dies.
+
+    The weak reference's callback removes an entry before the object's id can be
+    used again, so that an id found here is always that of the same object.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[int, T] = {}
+        self._references: dict[int, weakref.ref[Any]] = {}
+        self.get = self._values.get
+
+    def keep(self, subject: object, value: T) -> T:
+        """Remember *value* for *subject* where it can be referred to weakly."""
+        key = id(subject)
+        values, references = self._values, self._references
+
+        def forget(_: object) -> None:
+            values.pop(key, None)
+            references.pop(key, None)
+
+        try:
+            references[key] = weakref.ref(subject, forget)
+        except TypeError:
+            return value
+        values[key] = value
+        return value
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class ReceiverName:
+    """A receiver's dotted name, and the file and line where its code begins."""
+
+    __slots__ = ("file", "line", "name")
+
+    def __init__(self, name: str, file: str | None, line: int | None) -> None:
+        self.name = name
+        self.file = file
+        self.line = line
+
+
+class SenderName:
+    """A sender's name, and the names of its class.
+
+    For a model instance also the attributes of its primary key (several where that
+    is composite), of which a name of its own can be made.
+    """
+
+    __slots__ = ("class_names", "name", "pk_names")
+
+    def __init__(
+        self,
+        name: str,
+        class_names: tuple[str, ...] = (),
+        pk_names: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.class_names = class_names
+        self.pk_names = pk_names
+
+
+NO_SENDER = SenderName("None")
+
+_receivers: Memory[ReceiverName] = Memory()
+_senders: Memory[SenderName] = Memory()
+_instances: Memory[SenderName] = Memory()
+
+
+def receiver_name(receiver: Any) -> ReceiverName:
+    """Name *receiver* as its author would.
+
+    ``module.Class.method`` for a bound method, the wrapped function for a
+    decorated one, the inner function for a partial, the class for any other
+    callable object.
+    """
+    known = _receivers.get(id(receiver))
+    if known is not None:
+        return known
+    # A bound method is made anew each time that it is looked up; what lasts is
+    # its function.
+    lasting = receiver.__func__ if type(receiver) is types.MethodType else receiver
+    known = _receivers.get(id(lasting))
+    if known is not None:
+        return known
+    # So may a wrapper be, where somebody else wraps receivers at each send.
+    inner = _innermost(lasting)
+    known = _receivers.get(id(inner))
+    if known is None:
+        known = _receivers.keep(inner, _describe_receiver(inner))
+    return known if inner is lasting else _receivers.keep(lasting, known)
+
+
+def sender_kind(sender: Any) -> SenderName:
+    """Name *sender* by its class: ``shop.Order`` for the model and, with the word
+    "instance", for any instance of it."""
+    if issubclass(type(sender), type):
+        known = _senders.get(id(sender))
+        if known is None:
+            names = _class_names(sender)
+            known = _senders.keep(sender, SenderName(names[0], names))
+        return known
+    if sender is None:
+        return NO_SENDER
+    cls = type(sender)
+    known = _instances.get(id(cls))
+    if known is None:
+        known = _instances.keep(cls, _describe_instances(cls))
+    return known
+
+
+def sender_name(sender: Any) -> SenderName:
+    """Name *sender*: as `sender_kind` does, and a model instance by its label and
+    primary key, a string by itself."""
+    kind = sender_kind(sender)
+    if type(sender) is str:
+        return SenderName(encodable(sender[:LONGEST_TEXT]))
+    if kind.pk_names:
+        pk, values = kind.pk_names, sender.__dict__
+        if len(pk) == 1:  # Nearly always, and the send waits for this.
+            key = _plain_key(values.get(pk[0]))
+        else:
+            key = ", ".join([str(_plain_key(values.get(one))) for one in pk])
+        name = f"{kind.class_names[0]}(pk={key})"[:LONGEST_TEXT]
+        return SenderName(name, kind.class_names)
+    return kind
+
+
+def _plain_key(value: object) -> object:
+    return value if type(value) in PLAIN_KEYS else type(value).__name__
+
+
+def encodable(text: str) -> str:
+    """*text* with lone surrogates escaped, which no file or response could hold."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def type_name(cls: type) -> str:
+    """The dotted name of a class, builtins without their module."""
+    module = attribute(cls, "__module__", str)
+    qualname = attribute(cls, "__qualname__", str) or "object"
+    return qualname if module in (None, "builtins") else f"{module}.{qualname}"
+
+
+def attribute(subject: object, name: str, kind: type[T]) -> T | None:
+    """The attribute where it exists and is of *kind*; whatever else, None."""
+    try:
+        value = getattr(subject, name, None)
+    except Exception:
+        return None
+    return value if issubclass(type(value), kind) else None
+
+
+def _class_names(cls: type) -> tuple[str, ...]:
+    """A model's label and its dotted name; any other class's dotted name."""
+    label = attribute(attribute(cls, "_meta", object), "label", str)
+    return (label, type_name(cls)) if label else (type_name(cls),)
+
+
+def _describe_instances(cls: type) -> SenderName:
+    names = _class_names(cls)
+    pk_fields = attribute(attribute(cls, "_meta", object), "pk_fields", list) or []
+    pk_names = [attribute(field, "attname", str) for field in pk_fields]
+    return SenderName(f"{names[0]} instance", names, tuple(filter(None, pk_names)))
+
+
+def _innermost(receiver: Any) -> Any:
+    """The function under decorators, partials and methods."""
+    for _ in range(LONGEST_CHAIN):
+        if issubclass(type(receiver), functools.partial):
+            receiver = receiver.func
+        elif type(receiver) is types.MethodType:
+            receiver = receiver.__func__
+        else:
+            wrapped = attribute(receiver, "__wrapped__", object)
+            if wrapped is None or not callable(wrapped):
+                break
+            receiver = wrapped
+    return receiver
+
+
+def _describe_receiver(inner: Any) -> ReceiverName:
+    if issubclass(type(inner), type):
+        name, source = type_name(inner), attribute(inner, "__init__", object)
+    elif (qualname := attribute(inner, "__qualname__", str)) is not None:
+        module = attribute(inner, "__module__", str)
+        name, source = f"{module}.{qualname}" if module else qualname, inner
+    else:
+        name = type_name(type(inner))
+        source = attribute(type(inner), "__call__", object)
+    code = attribute(_innermost(source), "__code__", types.CodeType)
+    if code is None:
+        return ReceiverName(name, None, None)
+    return ReceiverName(name, code.co_filename, code.co_firstlineno)

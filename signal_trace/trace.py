@@ -1,0 +1,273 @@
+"""The Trace: what was recorded, as an immutable document.
+
+Everything that shows, sends or examines a recording reads a `Trace`, and one that
+was loaded from a file is as good as a fresh one. All times are integer nanoseconds
+of a monotonic clock, counted from the trace's start.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from signal_trace.documents import DocumentError, from_plain, json_text, to_plain
+from signal_trace.durations import covered
+
+VERSION = "1.0"
+
+ROBUST_METHODS = ("send_robust", "asend_robust")
+
+# Why a receiver was not called.
+EARLIER_RAISED = "earlier receiver raised"
+SEND_FAILED = "send failed or was cancelled"
+
+
+class TraceError(ValueError):
+    """A text is no trace that can be read; the message says why, and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One line of a traceback."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """An exception: its dotted type, its message, and the frames it came through.
+
+    ``message`` is None where the text could not be had without running the
+    application's code. ``frames`` are ordered as Python prints them, the line that
+    raised last.
+    """
+
+    type: str
+    message: str | None
+    frames: tuple[Frame, ...]
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.message else self.type
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One receiver's run inside a send.
+
+    ``duration_ns`` is its wall time, ``self_ns`` the same less the time covered by
+    the sends nested in it; both are None where the call never finished. ``error``
+    is the exception that it raised, whether the send passed it on or not.
+    """
+
+    id: int
+    receiver: str
+    file: str | None
+    line: int | None
+    start_ns: int
+    duration_ns: int | None
+    self_ns: int | None
+    is_async: bool
+    error: Error | None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One call of ``send``, ``send_robust``, ``asend`` or ``asend_robust``, its
+    ``method``, that some receiver was to hear.
+
+    ``parent`` is the id of the call that it was sent from, None where it was sent
+    from outside of any receiver. ``duration_ns`` is None where it never finished.
+    ``error`` is the exception that it raised.
+    """
+
+    id: int
+    signal: str
+    sender: str
+    method: str
+    parent: int | None
+    start_ns: int
+    duration_ns: int | None
+    calls: tuple[Call, ...]
+    error: Error | None
+
+    @property
+    def swallows(self) -> bool:
+        """Whether the method catches what receivers raise."""
+        return self.method in ROBUST_METHODS
+
+
+@dataclass(frozen=True, slots=True)
+class Unreceived:
+    """How often a signal was sent that no receiver heard, by sender."""
+
+    signal: str
+    sender: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotCalled:
+    """A receiver that was to hear the send with the id ``send``, and did not run.
+
+    ``reason`` is `EARLIER_RAISED`, or `SEND_FAILED` where no receiver is to blame.
+    """
+
+    send: int
+    receiver: str
+    file: str | None
+    line: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What was recorded of one request, command or block.
+
+    ``version`` is that of this document's form, ``id`` 32 hexadecimal digits,
+    ``kind`` what was recorded (``"request"``, ``"block"``, or any other word),
+    ``started_at`` an aware datetime in UTC. ``attributes`` holds plain values
+    only. ``error`` is the exception that ended the recorded block. ``sends`` is
+    flat, in the order of their start; ids are unique among sends and calls alike.
+    """
+
+    version: str
+    id: str
+    kind: str
+    name: str
+    started_at: datetime
+    duration_ns: int
+    attributes: dict[str, Any]
+    error: Error | None
+    sends: tuple[Send, ...]
+    unreceived: tuple[Unreceived, ...]
+    not_called: tuple[NotCalled, ...]
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Every call, send by send."""
+        return tuple(call for send in self.sends for call in send.calls)
+
+    @property
+    def unreceived_count(self) -> int:
+        """How many sends nobody heard."""
+        return sum(one.count for one in self.unreceived)
+
+    @property
+    def receivers_ns(self) -> int:
+        """The wall time during which receivers ran: concurrent calls count once."""
+        return covered((call.start_ns, self.end_of(call)) for call in self.calls)
+
+    def end_of(self, timed: Send | Call) -> int:
+        """When a send or call ended; the trace's end where it never did."""
+        if timed.duration_ns is None:
+            return max(self.duration_ns, timed.start_ns)
+        return timed.start_ns + timed.duration_ns
+
+    def to_dict(self) -> dict[str, Any]:
+        """The trace as plain dictionaries, lists and values, ready for JSON."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+    @classmethod
+    def from_dict(cls, document: Any, source: str = "") -> Trace:
+        """Build the trace that `to_dict` was made of.
+
+        *source* is what an error shall call the document, such as a file's name.
+        Raises `TraceError` for what is no trace or one of another major version.
+        """
+        try:
+            _check_version(document)
+            trace = from_plain(cls, document)
+            _check_ids(trace)
+            return trace
+        except DocumentError as error:
+            raise _error(source, str(error)) from None
+
+    def to_json(self) -> str:
+        """The trace as JSON text on one line."""
+        return json_text(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "") -> Trace:
+        """Build the trace that `to_json` was made of; raises `TraceError`."""
+        if not text.strip():
+            raise _error(source, "empty")
+        try:
+            document = json.loads(text, parse_constant=_refuse_constant)
+        except json.JSONDecodeError as error:
+            at = f"line {error.lineno} column {error.colno}"
+            written = text.rstrip()
+            ends_early = error.pos >= len(written) or not written.endswith("}")
+            if text.lstrip().startswith("{") and ends_early:
+                raise _error(source, f"a trace that is cut off at {at}") from None
+            raise _error(source, f"not a trace: {error.msg} at {at}") from None
+        except RecursionError:
+            raise _error(source, "not a trace: it is nested too deeply") from None
+        except ValueError as error:
+            raise _error(source, f"not a trace: {error}") from None
+        return cls.from_dict(document, source)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Trace:
+        """Read the trace in the JSON file *path*.
+
+        Raises `TraceError`, which names the file, and `OSError`.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            cut = error.reason == "unexpected end of data"
+            problem = "a trace that is cut off at" if cut else "not a trace: no text at"
+            raise _error(str(path), f"{problem} byte {error.start}") from None
+        return cls.from_json(text, str(path))
+
+    def export(self, format: str) -> str:
+        """The trace as text in one of the formats of `signal_trace.exports`.
+
+        Raises ValueError, which lists the formats, for one that does not exist.
+        """
+        from signal_trace import exports
+
+        return exports.get(format).write(self)
+
+
+def _check_version(document: Any) -> None:
+    given = document if type(document) is dict else {}
+    version = given.get("version")
+    if type(version) is str and version.partition(".")[0] != VERSION.partition(".")[0]:
+        raise DocumentError(
+            f"a trace of version {version[:20]}; this signal_trace reads {VERSION}"
+        )
+    if type(version) is not str or "sends" not in given:
+        raise DocumentError("not a trace: no object with a version and sends")
+
+
+def _check_ids(trace: Trace) -> None:
+    """See to it that sends and calls form a tree: `tree.walk` would lose what hangs
+    on nothing, and never end in a circle."""
+    sends: set[int] = set()
+    calls: set[int | None] = {None}
+    for i, send in enumerate(trace.sends):
+        if send.parent not in calls:
+            raise DocumentError(f"sends[{i}].parent is no earlier call: {send.parent}")
+        sends.add(send.id)
+        calls.update(call.id for call in send.calls)
+    if len(sends | calls) != 1 + len(trace.sends) + len(trace.calls):
+        raise DocumentError("an id is that of more than one send or call")
+    for i, missed in enumerate(trace.not_called):
+        if missed.send not in sends:
+            raise DocumentError(f"not_called[{i}].send is no send: {missed.send}")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no value of JSON")
+
+
+def _error(source: str, problem: str) -> TraceError:
+    return TraceError(f"{source}: {problem}" if source else problem)
