@@ -1,0 +1,234 @@
+"""Builds the Trace of a window when it closes: cold, so here is time for names."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from signal_trace.durations import covered
+from signal_trace.names import (
+    ReceiverName,
+    SenderName,
+    encodable,
+    type_name,
+)
+from signal_trace.recording import (
+    END,
+    ERROR,
+    IS_ASYNC,
+    RAISED,
+    RECEIVER,
+    START,
+    WINDOW,
+    CallRecord,
+    SendRecord,
+    Window,
+)
+from signal_trace.signal_names import SignalName
+from signal_trace.trace import (
+    EARLIER_RAISED,
+    SEND_FAILED,
+    VERSION,
+    Call,
+    Error,
+    NotCalled,
+    Send,
+    Trace,
+    Unreceived,
+)
+
+# On Django before 6.1 two receivers of one `asend` may raise at once, and only the
+# first exception is ever seen.
+DROPPED_ERROR = Error("an exception that was dropped", None, ())
+
+CANCELLED = type_name(asyncio.CancelledError)
+
+DEEPEST_ATTRIBUTE = 5
+LARGEST_NUMBER = 2**63 - 1  # What whoever reads the JSON can be expected to hold.
+
+Ignores = Callable[[str], bool]
+
+
+def assemble(
+    window: Window,
+    *,
+    kind: str,
+    name: str,
+    attributes: dict[str, Any],
+    error: Error | None,
+    ignores: Ignores,
+) -> Trace:
+    """Build the trace of a closed *window*.
+
+    *ignores* says whether a signal, sender or receiver of that name is to be left
+    out; with a send go its calls, and with a call the sends nested in it.
+    """
+    windows = list(_with_inner(window))
+    kept = _keep(window, windows, ignores)
+    attributes = {
+        encodable(key if type(key) is str else type_name(type(key))): plain_value(value)
+        for key, value in attributes.items()
+    }
+    if window.outer is not None:
+        attributes["outer"] = window.outer.id
+    return Trace(
+        version=VERSION,
+        id=window.id,
+        kind=encodable(kind),
+        name=encodable(name),
+        started_at=window.started_at,
+        duration_ns=window.end - window.start,
+        attributes=attributes,
+        error=error,
+        sends=tuple(_sends(window, kept)),
+        unreceived=tuple(_unreceived(windows, ignores)),
+        not_called=tuple(
+            NotCalled(one.id, name.name, name.file, name.line, _reason(one.record))
+            for one in kept
+            for name in one.never_ran
+        ),
+    )
+
+
+def plain_value(value: Any, depth: int = 0) -> Any:
+    """*value* where JSON has a form for it, and one of reasonable size; else the
+    name of its type."""
+    kind = type(value)
+    if kind is str:
+        return encodable(value)
+    if kind in (bool, type(None)) or (kind is int and abs(value) <= LARGEST_NUMBER):
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else str(value)
+    if depth < DEEPEST_ATTRIBUTE:
+        if kind in (list, tuple):
+            return [plain_value(item, depth + 1) for item in value]
+        if kind is dict and all(type(key) is str for key in value):
+            return {
+                encodable(key): plain_value(item, depth + 1)
+                for key, item in value.items()
+            }
+    return type_name(kind)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A send that the trace keeps, with the ids it gives."""
+
+    id: int
+    parent: int | None
+    record: SendRecord
+    calls: list[tuple[int, CallRecord]]
+    never_ran: list[ReceiverName]
+
+
+def _with_inner(window: Window) -> Iterator[Window]:
+    yield window
+    for inner in list(window.inner):
+        yield from _with_inner(inner)
+
+
+def _keep(window: Window, windows: list[Window], ignores: Ignores) -> list[_Kept]:
+    """The sends in the order of their start, each after what it was sent from."""
+    records = [record for one in windows for record in list(one.sends)]
+    records.sort(key=lambda record: record.start)
+    ids: dict[int, int | None] = {id(window.root): None}
+    next_id = 1
+    kept = []
+    for record in records:
+        parent = id(_enclosing_call(record.parent, window))
+        if parent not in ids or _ignored(record.signal, record.sender, ignores):
+            continue
+        calls = [call for call in record.calls if not ignores(call[RECEIVER].name)]
+        never_ran = [name for name in record.never_ran if not ignores(name.name)]
+        if (record.calls or record.never_ran) and not (calls or never_ran):
+            continue
+        calls.sort(key=lambda call: call[START])
+        numbered = list(enumerate(calls, next_id + 1))
+        kept.append(_Kept(next_id, ids[parent], record, numbered, never_ran))
+        ids.update((id(call), number) for number, call in numbered)
+        next_id += 1 + len(calls)
+    return kept
+
+
+def _ignored(signal: SignalName, sender: SenderName, ignores: Ignores) -> bool:
+    names = (signal.name, sender.name, *sender.class_names)
+    return any(ignores(name) for name in names)
+
+
+def _reason(record: SendRecord) -> str:
+    """Why some receivers of a send never ran."""
+    cancelled = record.error is not None and record.error.type == CANCELLED
+    raised = any(call[ERROR] is not None for call in record.calls)
+    return EARLIER_RAISED if raised and not cancelled else SEND_FAILED
+
+
+def _enclosing_call(call: CallRecord, window: Window) -> CallRecord:
+    """The call itself or, where it is the root of a window inside *window*, the
+    call in which that window was opened."""
+    while call is not window.root and call[RECEIVER] is None:
+        call = call[WINDOW].outer_call
+    return call
+
+
+def _sends(window: Window, kept: list[_Kept]) -> Iterator[Send]:
+    nested: dict[int | None, list[tuple[int, int]]] = defaultdict(list)
+    for one in kept:
+        end = window.end if one.record.end is None else one.record.end
+        nested[one.parent].append((one.record.start, end))
+    for one in kept:
+        record = one.record
+        yield Send(
+            id=one.id,
+            signal=record.signal.name,
+            sender=record.sender.name,
+            method=record.method,
+            parent=one.parent,
+            start_ns=record.start - window.start,
+            duration_ns=None if record.end is None else record.end - record.start,
+            calls=tuple(
+                _call(number, call, window, nested[number])
+                for number, call in one.calls
+            ),
+            error=record.error,
+        )
+
+
+def _call(
+    number: int, call: CallRecord, window: Window, nested: list[tuple[int, int]]
+) -> Call:
+    receiver, start, end, error = call[RECEIVER], call[START], call[END], call[ERROR]
+    duration = own = None
+    if end is not None:
+        duration = end - start
+        inside = ((max(begin, start), min(stop, end)) for begin, stop in nested)
+        own = duration - covered(inside)
+    return Call(
+        id=number,
+        receiver=receiver.name,
+        file=receiver.file,
+        line=receiver.line,
+        start_ns=start - window.start,
+        duration_ns=duration,
+        self_ns=own,
+        is_async=call[IS_ASYNC],
+        error=DROPPED_ERROR if error is RAISED else error,
+    )
+
+
+def _unreceived(windows: list[Window], ignores: Ignores) -> list[Unreceived]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for window in windows:
+        for (signal, sender), count in list(window.unreceived.items()):
+            if not _ignored(signal, sender, ignores):
+                counts[signal.name, sender.name] += count
+    return [
+        Unreceived(signal, sender, count)
+        for (signal, sender), count in sorted(
+            counts.items(), key=lambda item: (-item[1], item[0])
+        )
+    ]

@@ -1,0 +1,156 @@
+"""The settings: one dictionary, ``SIGNAL_TRACE``, read in this one place."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+NAME = "SIGNAL_TRACE"
+
+# What the toolbar sets off, which is none of the application's: its own models and
+# signals, and the signal that its templates panel makes every template send. And
+# our own receivers, which hear when tests change the settings.
+ALWAYS_IGNORED = (
+    "debug_toolbar",
+    "django.test.signals.template_rendered",
+    "signal_trace",
+)
+
+LOG_SINK = {"BACKEND": "signal_trace.sinks.LogSink"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``SIGNAL_TRACE`` may hold, with the defaults.
+
+    ``ENABLED``: whether panel and middleware record at all. ``IGNORE``: dotted
+    names, or beginnings of them, of signals, senders, receivers and apps that no
+    trace shows. ``SINKS``: where the middleware sends finished traces, each
+    ``{"BACKEND": "dotted.path", "OPTIONS": {…}}``.
+    """
+
+    ENABLED: bool = True
+    IGNORE: list[str] = field(default_factory=list)
+    SINKS: list[dict[str, Any]] = field(default_factory=lambda: [LOG_SINK])
+
+    def ignores(self, name: str) -> bool:
+        """Whether traces leave out what is called *name*."""
+        return any(
+            name == ignored or name.startswith(f"{ignored}.")
+            for ignored in (*ALWAYS_IGNORED, *self.IGNORE)
+        )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with ``SIGNAL_TRACE``: what, where, and the remedy."""
+
+    id: str
+    message: str
+    hint: str
+
+
+def settings() -> Settings:
+    """The settings in force: the defaults, and what the project gives rightly.
+
+    A key that is wrong is passed over, so that tracing never keeps a project from
+    starting; the system checks say so (`problems`).
+    """
+    return _of_project() if django_settings.configured else Settings()
+
+
+@functools.cache
+def _of_project() -> Settings:
+    given = getattr(django_settings, NAME, {})
+    if not isinstance(given, dict):
+        return Settings()
+    wrong = {key for key, _ in _problems(given)}
+    return Settings(**{key: value for key, value in given.items() if key not in wrong})
+
+
+def problems() -> list[Problem]:
+    """What is wrong with the project's ``SIGNAL_TRACE``, key by key."""
+    return [problem for _, problem in _problems(getattr(django_settings, NAME, {}))]
+
+
+def _problems(given: Any) -> Iterator[tuple[Any, Problem]]:
+    if not isinstance(given, dict):
+        yield (
+            None,
+            Problem(
+                "signal_trace.E002",
+                f"{NAME} is {_shown(given)}, which is no dict.",
+                f'Write {NAME} = {{"ENABLED": True}}, or leave the setting out.',
+            ),
+        )
+        return
+    known = [one.name for one in fields(Settings)]
+    for key, value in given.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key).upper(), known, 1)
+            hint = (
+                f"Did you mean {near[0]!r}?"
+                if near
+                else f"The settings are {', '.join(known)}."
+            )
+            message = f"{NAME}[{key!r}] is no setting of signal_trace."
+            yield key, Problem("signal_trace.E001", message, hint)
+        for where, wrong, kind, example in _wrong_values(key, value):
+            message = f"{NAME}[{key!r}]{where} is {_shown(wrong)}, which is no {kind}."
+            yield key, Problem("signal_trace.E002", message, f"For example: {example}.")
+
+
+def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, Any, str, str]]:
+    """What of a setting's value is wrong: where in it, what stands there, what should,
+    and an example."""
+    if key == "ENABLED" and type(value) is not bool:
+        yield "", value, "bool", '"ENABLED": True'
+    elif key == "IGNORE":
+        example = '"IGNORE": ["django.contrib.sessions", "shop.AuditEntry"]'
+        yield from _wrong_items(value, _is_name, "dotted name", example)
+    elif key == "SINKS":
+        example = '"SINKS": [{"BACKEND": "signal_trace.sinks.LogSink", "OPTIONS": {}}]'
+        yield from _wrong_items(value, _is_sink, "sink", example)
+
+
+def _wrong_items(
+    value: Any, is_right: Callable[[Any], bool], kind: str, example: str
+) -> Iterator[tuple[str, Any, str, str]]:
+    if not isinstance(value, list | tuple | set):
+        yield "", value, f"list of {kind}s", example
+        return
+    for number, item in enumerate(value):
+        if not is_right(item):
+            yield f"[{number}]", item, kind, example
+
+
+def _is_name(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is_sink(value: Any) -> bool:
+    return (
+        type(value) is dict
+        and value.keys() <= {"BACKEND", "OPTIONS"}
+        and type(value.get("BACKEND")) is str
+        and type(value.get("OPTIONS", {})) is dict
+    )
+
+
+def _shown(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting == NAME:
+        _of_project.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="signal_trace.conf")

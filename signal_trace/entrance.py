@@ -1,0 +1,205 @@
+"""The way in: `record` opens a recording, and hands on its Trace."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from signal_trace import conf, dispatch
+from signal_trace.assembly import assemble
+from signal_trace.errors import describe_error
+from signal_trace.names import receiver_name
+from signal_trace.recording import Window, position, report_bug, standing_call
+from signal_trace.trace import Trace
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Recording:
+    """One recording: open inside its ``with`` block, a `Trace` after it.
+
+    As a decorator it opens a new recording for each call of the function, and its
+    trace is that of the call which ended last.
+    """
+
+    def __init__(self, name: str, kind: str, attributes: dict[str, Any]) -> None:
+        self.name = name
+        self.kind = kind
+        #: Plain values that describe what is recorded; may be added to until the
+        #: block ends. What JSON has no form for is given by the name of its type.
+        self.attributes = attributes
+        self._window: Window | None = None
+        self._token: Any = None
+        self._trace: Trace | None = None
+
+    @property
+    def trace(self) -> Trace:
+        """What was recorded; raises RuntimeError until the block has ended."""
+        if self._trace is None:
+            raise RuntimeError("The recording has no trace until its block has ended.")
+        return self._trace
+
+    def __enter__(self) -> Self:
+        if self._window is not None or self._trace is not None:
+            raise RuntimeError(
+                "A recording can be opened once; call signal_trace.record() again."
+            )
+        try:
+            self._open()
+        except Exception:
+            report_bug("opening a recording")
+            self._window = Window()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        window, self._window = self._window, None
+        if window is None:
+            return  # Closed before.
+        try:
+            self._close(window)
+            self._trace = self._assemble(window, error)
+        except Exception:
+            report_bug("closing a recording")
+            self._trace = _empty_trace(self.name, self.kind)
+        window.forget()
+
+    def __del__(self) -> None:
+        # Never closed, and nobody is left who could ask for the trace.
+        window, self._window = self._window, None
+        if window is not None and self._token is not None:
+            window.close()
+            window.forget()
+            dispatch.patches.end()
+
+    def _open(self) -> None:
+        dispatch.patches.begin()
+        try:
+            self._window = Window(standing_call(position.get()))
+        except Exception:
+            dispatch.patches.end()
+            raise
+        self._token = position.set(self._window.root)
+
+    def _close(self, window: Window) -> None:
+        window.close()
+        token, self._token = self._token, None
+        if token is None:
+            return  # It was never opened rightly.
+        dispatch.patches.end()
+        if position.get() is window.root:
+            # In another context, with a copy of the position, the token is of no
+            # use, and the position is left alone: it will be emptied.
+            with contextlib.suppress(ValueError):
+                position.reset(token)
+
+    def _assemble(self, window: Window, error: BaseException | None) -> Trace:
+        return assemble(
+            window,
+            kind=self.kind,
+            name=self.name,
+            attributes=self.attributes,
+            error=None if error is None else describe_error(error),
+            ignores=conf.settings().ignores,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: F) -> F:
+        """Record each call of *function*, a plain or a coroutine function.
+
+        Raises TypeError for a generator function, whose body runs between the
+        lines of whoever iterates it.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(
+            function
+        ):
+            raise TypeError(
+                "record() can't decorate the generator function"
+                f" {receiver_name(function).name}: put a `with record():` block around"
+                " the loop that iterates it."
+            )
+
+        def again() -> Recording:
+            return Recording(self.name, self.kind, dict(self.attributes))
+
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def recorded_async(*args: Any, **kwargs: Any) -> Any:
+                recording = again()
+                try:
+                    with recording:
+                        return await function(*args, **kwargs)
+                finally:
+                    self._trace = recording.trace
+
+            return recorded_async  # type: ignore[return-value]
+
+        @functools.wraps(function)
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            recording = again()
+            try:
+                with recording:
+                    return function(*args, **kwargs)
+            finally:
+                self._trace = recording.trace
+
+        return recorded  # type: ignore[return-value]
+
+
+def _empty_trace(name: str, kind: str) -> Trace:
+    window = Window()
+    window.close()
+    return assemble(
+        window,
+        kind=kind,
+        name=name,
+        attributes={},
+        error=None,
+        ignores=lambda name: False,
+    )
+
+
+def record(name: str = "", *, kind: str = "block", **attributes: Any) -> Recording:
+    """Record the signals sent in a ``with`` or ``async with`` block, or by a function.
+
+    *name* and *kind* say what is recorded, *attributes* whatever else is worth
+    knowing of it. The block is given the `Recording`, whose ``trace`` is the
+    `Trace` once the block has ended. An exception passes through untouched, and is
+    noted on the trace as its ``error``.
+
+        with signal_trace.record("checkout") as recording:
+            checkout(order)
+        print(recording.trace.export("text"))
+
+    Recordings nest: one inside another has the trace of its own block, with an id
+    of its own and the outer one's in ``attributes["outer"]``, while the outer one
+    sees everything.
+
+    Raises TypeError where *name* or *kind* is no string.
+    """
+    if type(name) is not str or type(kind) is not str:
+        raise TypeError(
+            f"record() takes strings as name and kind, and was given"
+            f" {type(name).__name__} and {type(kind).__name__}. A decorator is written"
+            f" @record(), with parentheses."
+        )
+    return Recording(name, kind, attributes)

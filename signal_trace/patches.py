@@ -1,0 +1,127 @@
+"""Replaces functions on classes while somebody records, and puts them back, among
+others who do the same."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Function = Callable[..., Any]
+Wrap = Callable[[Function], Function]
+
+# CPython 3.13 stops caching lookups on a class for good after some 500 changes to
+# its attributes, which makes every send slower by a quarter; a class may have
+# several patches, and a process several subclasses of it.
+MOST_REMOVALS = 100
+
+
+def is_method(there: object) -> bool:
+    """Whether what stands on a class is called with the instance first."""
+    binds = callable(there) and hasattr(type(there), "__get__")
+    return binds and not isinstance(there, staticmethod | classmethod)
+
+
+class Patch:
+    """One function put in another's place on a class."""
+
+    __slots__ = ("_cls", "_function", "_name", "_original")
+
+    def __init__(self, cls: type, name: str, wrap: Wrap) -> None:
+        self._cls = cls
+        self._name = name
+        self._original = cls.__dict__[name]
+        # What stands there may be a descriptor of another kind than a function.
+        function = wrap(getattr(cls, name))
+        self._function = weakref.ref(function)
+        setattr(cls, name, function)
+
+    @property
+    def is_in_place(self) -> bool:
+        function = self._function()
+        return function is not None and self._cls.__dict__.get(self._name) is function
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody has the function any more, to put it back some day."""
+        return self._function() is None
+
+    def remove(self) -> bool:
+        """Put the original back, unless somebody else has patched over this one.
+
+        Then theirs stays, with ours inert below it, and False is returned.
+        """
+        if self.is_in_place:
+            setattr(self._cls, self._name, self._original)
+            return True
+        return False
+
+
+class Patches:
+    """What is patched while anybody records.
+
+    *always* is what to patch whenever recording begins. Patches come out when
+    nobody records any more, except while an entrance is kept (see `keep`), and at
+    most `MOST_REMOVALS` times; patches that stay do nothing.
+
+    A patch that somebody else has covered is left behind, and looked at again when
+    recording next begins or ends: by then theirs may have gone, and ours have come
+    to light.
+    """
+
+    def __init__(self, always: Iterable[tuple[type, str, Wrap]]) -> None:
+        self._always = list(always)
+        self._lock = threading.RLock()
+        self._recordings = 0
+        self._removals = 0
+        self._entrances: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._standing: dict[tuple[type, str], Patch] = {}
+        self._left_behind: list[Patch] = []
+
+    def keep(self, entrance: object) -> None:
+        """Leave the patches in between recordings for as long as *entrance* lives."""
+        self._entrances.add(entrance)
+
+    def begin(self) -> None:
+        """One more recording is open."""
+        with self._lock:
+            self._recordings += 1
+            self._remove_left_behind()
+            for cls, name, wrap in self._always:
+                self.ensure(cls, name, wrap)
+
+    def end(self) -> None:
+        """One recording less is open."""
+        with self._lock:
+            self._recordings -= 1
+            kept = len(self._entrances) > 0 or self._removals >= MOST_REMOVALS
+            if self._recordings == 0 and not kept:
+                self._removals += 1
+                self._left_behind += self._standing.values()
+                self._standing = {}
+            self._remove_left_behind()
+
+    def ensure(self, cls: type, name: str, wrap: Wrap) -> None:
+        """See to it that *cls* has a patch of ours, outermost, as *name*.
+
+        What is no function there, such as a mock, is left alone.
+        """
+        with self._lock:
+            standing = self._standing.get((cls, name))
+            if standing is not None:
+                if standing.is_in_place:
+                    return
+                self._left_behind.append(self._standing.pop((cls, name)))
+            there = cls.__dict__[name]
+            if is_method(there):
+                self._standing[cls, name] = Patch(cls, name, wrap)
+
+    def _remove_left_behind(self) -> None:
+        # The newest first: it may stand on an older one.
+        left = [
+            patch
+            for patch in self._left_behind[::-1]
+            if not patch.remove() and not patch.is_gone
+        ]
+        self._left_behind = left[::-1]

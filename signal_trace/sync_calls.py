@@ -1,0 +1,74 @@
+"""Synchronous receivers, timed by the very loop that calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from signal_trace import recording
+from signal_trace.names import receiver_name
+from signal_trace.recording import (
+    END,
+    ERROR,
+    RAISED,
+    START,
+    CallRecord,
+    SendRecord,
+    position,
+    report_bug,
+)
+
+current = position.get
+set_position = position.set
+
+
+class SyncReceivers(list[Any]):
+    """A send's synchronous receivers: times each, from handing it out until the
+    loop comes back for the next.
+
+    A receiver that raises ends the loop, which closes the generator at its yield.
+    """
+
+    __slots__ = ("send",)
+    send: SendRecord
+
+    def __iter__(self) -> Iterator[Any]:
+        send = self.send
+        receivers = list.__iter__(self)
+        for receiver in receivers:
+            call = _begin_call(send, receiver)
+            try:
+                yield receiver
+            except GeneratorExit:
+                if call:
+                    _abandon_call(send, call)
+                    send.never_ran = [receiver_name(one) for one in receivers]
+                return
+            end = recording.clock()
+            if call and call[END] is None:
+                call[END] = end
+        set_position(send.parent)
+
+
+def _begin_call(send: SendRecord, receiver: Any) -> CallRecord:
+    if not send.parent:
+        return []  # The recording has ended meanwhile.
+    try:
+        call = [send.window, send, receiver_name(receiver), 0, None, None, False]
+        send.calls.append(call)
+        set_position(call)
+        call[START] = recording.clock()
+    except Exception:
+        if send.parent:
+            report_bug("beginning a call")
+        return []
+    return call
+
+
+def _abandon_call(send: SendRecord, call: CallRecord) -> None:
+    """End the call that ended its loop, by raising if nothing else is known of it."""
+    if call[END] is None:
+        call[END] = recording.clock()
+        call[ERROR] = RAISED
+    if current() is call:
+        set_position(send.parent)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from signal_trace import conf
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+
+def test_defaults_hold_where_nothing_is_set(settings: Settings) -> None:
+    if hasattr(settings, "SIGNAL_TRACE"):
+        del settings.SIGNAL_TRACE
+    assert conf.settings() == conf.Settings()
+    assert conf.problems() == []
+
+
+def test_what_is_set_rightly_holds(settings: Settings) -> None:
+    sink = {"BACKEND": "shop.sinks.write", "OPTIONS": {"path": "/tmp"}}
+    settings.SIGNAL_TRACE = {"ENABLED": False, "IGNORE": ["shop"], "SINKS": [sink]}
+    assert conf.problems() == []
+    given = conf.settings()
+    assert (False, ["shop"], [sink]) == (given.ENABLED, given.IGNORE, given.SINKS)
+
+
+def test_change_of_the_settings_is_seen(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {"ENABLED": False}
+    assert conf.settings().ENABLED is False
+    settings.SIGNAL_TRACE = {"ENABLED": True}
+    assert conf.settings().ENABLED is True
+
+
+def test_any_dict_and_any_list_will_do(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = OrderedDict(IGNORE=("shop",), SINKS=())
+    assert conf.problems() == []
+    assert conf.settings().ignores("shop")
+    settings.SIGNAL_TRACE = {"IGNORE": {"shop"}}
+    assert conf.problems() == []
+    assert conf.settings().ignores("shop")
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("ENABLE", "Did you mean 'ENABLED'?"),
+        ("ignore", "Did you mean 'IGNORE'?"),
+        ("SINK", "Did you mean 'SINKS'?"),
+        ("COLOUR", "The settings are ENABLED, IGNORE, "),
+        (5, "The settings are ENABLED, IGNORE, "),
+    ],
+)
+def test_unknown_key_is_a_problem_with_a_remedy(
+    settings: Settings, key: Any, hint: str
+) -> None:
+    settings.SIGNAL_TRACE = {key: True}
+    [problem] = conf.problems()
+    assert problem.id == "signal_trace.E001"
+    assert problem.message == f"SIGNAL_TRACE[{key!r}] is no setting of signal_trace."
+    assert problem.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("ENABLED", 1, "bool"),
+        ("ENABLED", None, "bool"),
+        ("IGNORE", "shop", "list of dotted names"),
+        ("IGNORE", None, "list of dotted names"),
+        ("SINKS", {"BACKEND": "shop.sink"}, "list of sinks"),
+    ],
+)
+def test_value_of_the_wrong_type_is_a_problem_with_an_example(
+    settings: Settings, key: str, value: Any, expected: str
+) -> None:
+    settings.SIGNAL_TRACE = {key: value}
+    [problem] = conf.problems()
+    assert problem.id == "signal_trace.E002"
+    assert problem.message == (
+        f"SIGNAL_TRACE[{key!r}] is {value!r}, which is no {expected}."
+    )
+    assert problem.hint.startswith(f'For example: "{key}": ')
+    assert conf.settings() == conf.Settings()
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong", "expected"),
+    [
+        ("IGNORE", b"shop", "dotted name"),
+        ("IGNORE", 3, "dotted name"),
+        ("SINKS", "shop.sink", "sink"),
+        ("SINKS", {}, "sink"),
+        ("SINKS", {"BACKEND": print}, "sink"),
+        ("SINKS", {"BACKEND": "shop.sink", "OPTIONS": []}, "sink"),
+        ("SINKS", {"BACKEND": "shop.sink", "LEVEL": 5}, "sink"),
+    ],
+)
+def test_wrong_item_of_a_list_is_pointed_at(
+    settings: Settings, key: str, wrong: Any, expected: str
+) -> None:
+    right = "shop" if key == "IGNORE" else {"BACKEND": "shop.sink"}
+    settings.SIGNAL_TRACE = {key: [right, wrong]}
+    [problem] = conf.problems()
+    assert problem.id == "signal_trace.E002"
+    assert problem.message == (
+        f"SIGNAL_TRACE[{key!r}][1] is {wrong!r}, which is no {expected}."
+    )
+    assert problem.hint.startswith(f'For example: "{key}": ')
+    assert conf.settings() == conf.Settings()
+
+
+@pytest.mark.parametrize("given", [None, [], "ENABLED", True])
+def test_setting_that_is_no_dict_is_a_problem(settings: Settings, given: Any) -> None:
+    settings.SIGNAL_TRACE = given
+    [problem] = conf.problems()
+    assert problem.id == "signal_trace.E002"
+    assert problem.message == f"SIGNAL_TRACE is {given!r}, which is no dict."
+    assert conf.settings() == conf.Settings()
+
+
+def test_long_value_is_shown_by_its_beginning(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {"ENABLED": "x" * 10_000}
+    [problem] = conf.problems()
+    assert len(problem.message) < 200
+
+
+def test_wrong_keys_are_passed_over_and_the_rest_holds(
+    settings: Settings,
+) -> None:
+    settings.SIGNAL_TRACE = {"ENABLED": "no", "COLOUR": 5, "IGNORE": ["shop"]}
+    assert len(conf.problems()) == 2
+    assert conf.settings() == conf.Settings(IGNORE=["shop"])
+
+
+@pytest.mark.parametrize(
+    ("name", "ignored"),
+    [
+        ("shop", True),
+        ("shop.Order", True),
+        ("shop.receivers.announce", True),
+        ("shopping", False),
+        ("shopping.Cart", False),
+        ("my.shop", False),
+        ("library.Book", True),
+        ("library.Bookmark", False),
+        ("library", False),
+        ("debug_toolbar", True),
+        ("debug_toolbar.models.HistoryEntry", True),
+        ("debug_toolbar_extras.signals.shown", False),
+    ],
+)
+def test_names_are_ignored_whole_or_up_to_a_dot(
+    settings: Settings, name: str, ignored: bool
+) -> None:
+    settings.SIGNAL_TRACE = {"IGNORE": ["shop", "library.Book"]}
+    assert conf.settings().ignores(name) is ignored
