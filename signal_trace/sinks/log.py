@@ -1,0 +1,102 @@
+"""One structured log record for each trace."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from signal_trace.durations import in_ms
+from signal_trace.exports.text import printable
+from signal_trace.highlights import failures, slowest
+from signal_trace.trace import Trace
+
+PREFIX = "signal_trace_"
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+class LogSink:
+    """Logs a summary of each trace through the standard `logging` module.
+
+    The fields stand in the record's ``extra``, so that any formatter renders them.
+    Each name begins with ``signal_trace_``, since a log record is shared by many:
+
+    - ``id``, ``kind``, ``name``, ``started_at`` (ISO 8601, UTC)
+    - ``duration_ms``, ``receivers_ms``: of the whole, and of receivers in it
+    - ``sends``, ``calls``, ``unreceived``, ``failures``, ``not_called``: counts
+    - ``slowest_receiver`` by self time, ``slowest_receiver_ms`` (or None)
+    - ``failed_receivers``: objects of ``receiver``, ``error`` and ``signal``
+    - ``error``: the exception that ended what was recorded (or None)
+    - ``attributes``: those of the trace, such as ``method`` and ``path``
+
+    An exception counts as the failure of the receiver that raised it, and not of
+    those that it passed through on its way up.
+
+    *logger* names the logger, *level* the level of a trace in which nothing failed;
+    one with failures is logged as a WARNING, or at *level* where that is higher.
+    Raises ValueError for a level that `logging` does not know.
+    """
+
+    def __init__(self, logger: str = "signal_trace", level: str = "INFO") -> None:
+        if type(logger) is not str:
+            raise ValueError(f"logger is {logger!r}, which is no logger's name")
+        if level not in LEVELS:
+            raise ValueError(f"level is {level!r}, which is none of {LEVELS}")
+        self.logger = logging.getLogger(logger)
+        self.level = logging.getLevelNamesMapping()[level]
+
+    def __call__(self, trace: Trace) -> None:
+        failed = trace.error is not None or any(call.error for call in trace.calls)
+        level = max(self.level, logging.WARNING) if failed else self.level
+        if not self.logger.isEnabledFor(level):
+            return
+        fields = summary(trace)
+        extra = {f"{PREFIX}{key}": value for key, value in fields.items()}
+        self.logger.log(level, "%s", message(fields), extra=extra)
+
+
+def message(fields: dict[str, Any]) -> str:
+    """What a person reads of a trace in a log, on one line."""
+    parts = [
+        f"sends {fields['sends']}",
+        f"calls {fields['calls']}",
+        f"receivers {fields['receivers_ms']:.2f} ms",
+    ]
+    if fields["slowest_receiver"]:
+        name, ms = fields["slowest_receiver"], fields["slowest_receiver_ms"]
+        parts.append(f"slowest {name} {ms:.2f} ms")
+    parts += [
+        f"failed {one['receiver']} ({one['error']})"
+        for one in fields["failed_receivers"]
+    ]
+    if fields["error"]:
+        parts.append(f"ended by {fields['error']}")
+    # A path may hold line breaks, which would forge records.
+    name = fields["name"] or fields["kind"]
+    return printable(f"{name}: {', '.join(parts)}")
+
+
+def summary(trace: Trace) -> dict[str, Any]:
+    """The fields of a trace's log record, without the prefix of their names."""
+    top = next(iter(slowest(trace, 1)), None)
+    failed = [
+        {"receiver": call.receiver, "error": error.type, "signal": send.signal}
+        for send, call, error in failures(trace)
+    ]
+    return {
+        "id": trace.id,
+        "kind": trace.kind,
+        "name": trace.name,
+        "started_at": trace.started_at.isoformat(),
+        "duration_ms": in_ms(trace.duration_ns),
+        "receivers_ms": in_ms(trace.receivers_ns),
+        "sends": len(trace.sends),
+        "calls": len(trace.calls),
+        "unreceived": trace.unreceived_count,
+        "failures": len(failed),
+        "not_called": len(trace.not_called),
+        "slowest_receiver": top and top.receiver,
+        "slowest_receiver_ms": top and in_ms(top.self_ns or 0),
+        "failed_receivers": failed,
+        "error": trace.error and trace.error.type,
+        "attributes": trace.attributes,
+    }

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.checks import CheckMessage, run_checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+import signal_trace
+from signal_trace import conf, sinks
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+    from signal_trace import Trace
+
+HERE = __name__
+
+
+class Picky:
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise ValueError("size is less than 1")
+
+    def __call__(self, trace: Trace) -> None:
+        pass
+
+
+class NotASink:
+    pass
+
+
+class Broken:
+    def __init__(self) -> None:
+        raise OSError("the disk is full")
+
+
+def write(trace: Trace, path: str) -> None:
+    pass
+
+
+CONSTANT = 5
+
+
+def found() -> list[CheckMessage]:
+    return [
+        message
+        for message in run_checks()
+        if message.id and message.id.startswith("signal_trace.")
+    ]
+
+
+def one_sink(name: str, **options: Any) -> dict[str, Any]:
+    return {"SINKS": [{"BACKEND": name, "OPTIONS": options}]}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"ENABLED": False},
+        {"SINKS": []},
+        one_sink("signal_trace.sinks.LogSink", level="DEBUG"),
+        one_sink(f"{HERE}.Picky", size=1),
+        one_sink(f"{HERE}.write", path="/tmp"),
+    ],
+)
+def test_right_settings_have_no_errors(
+    settings: Settings, given: dict[str, Any]
+) -> None:
+    settings.SIGNAL_TRACE = given
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "hint"),
+    [
+        ({"ENABEL": True}, "E001", "Did you mean 'ENABLED'?"),
+        ({"ENABLED": 1}, "E002", 'For example: "ENABLED": True.'),
+        (None, "E002", "Write SIGNAL_TRACE = "),
+    ],
+)
+def test_wrong_setting_is_an_error_with_a_hint(
+    settings: Settings, given: Any, error: str, hint: str
+) -> None:
+    settings.SIGNAL_TRACE = given
+    [message] = found()
+    assert message.id == f"signal_trace.{error}"
+    assert message.is_serious()
+    assert message.hint is not None
+    assert message.hint.startswith(hint)
+
+
+@pytest.fixture(params=["SyntaxError", "RuntimeError"])
+def broken_module(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """The name of a module that raises when it is imported."""
+    folder = tmp_path_factory.mktemp("sinks")
+    name = f"st_broken_{request.param.lower()}"
+    source = "sink =" if request.param == "SyntaxError" else "raise RuntimeError('no')"
+    (folder / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(folder)
+    return name
+
+
+UNUSABLE = [
+    (one_sink("missing"), "can't be imported"),
+    (one_sink("missing.sink"), "can't be imported"),
+    (one_sink(".sink"), "can't be imported"),
+    (one_sink(""), "can't be imported"),
+    (one_sink(f"{HERE}.missing"), "can't be imported"),
+    (one_sink(f"{HERE}.CONSTANT"), "can't be imported: it is neither a class nor"),
+    (one_sink(f"{HERE}.Picky"), "refuses its OPTIONS"),
+    (one_sink(f"{HERE}.Picky", size=0), "refuses its OPTIONS: size is less than 1"),
+    (one_sink(f"{HERE}.Picky", size=1, colour=2), "refuses its OPTIONS"),
+    (one_sink(f"{HERE}.Broken"), "refuses its OPTIONS: the disk is full"),
+    (one_sink(f"{HERE}.write"), "refuses its OPTIONS: missing a required argument"),
+    (one_sink(f"{HERE}.write", file=""), "refuses its OPTIONS"),
+    (one_sink(f"{HERE}.NotASink"), "can't be called with a trace"),
+    (one_sink("signal_trace.sinks.LogSink", level="LOUD"), "refuses its OPTIONS"),
+    (one_sink("signal_trace.sinks.LogSink", level=5), "refuses its OPTIONS"),
+    (one_sink("signal_trace.sinks.LogSink", logger=None), "refuses its OPTIONS"),
+]
+
+
+@pytest.mark.parametrize(("given", "problem"), UNUSABLE)
+def test_sink_that_cannot_be_used_is_an_error(
+    settings: Settings, given: dict[str, Any], problem: str
+) -> None:
+    settings.SIGNAL_TRACE = given
+    [message] = found()
+    assert message.id == "signal_trace.E003"
+    assert message.is_serious()
+    assert message.msg.startswith("SIGNAL_TRACE['SINKS'][0]: The sink ")
+    assert problem in message.msg
+
+
+def test_sink_whose_module_raises_is_an_error(
+    settings: Settings, broken_module: str
+) -> None:
+    settings.SIGNAL_TRACE = one_sink(f"{broken_module}.sink")
+    [message] = found()
+    assert message.id == "signal_trace.E003"
+    assert f"The sink '{broken_module}.sink' can't be imported" in message.msg
+
+
+def test_every_wrong_sink_is_named_by_its_place(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {
+        "SINKS": [
+            {"BACKEND": "missing.first"},
+            {"BACKEND": "signal_trace.sinks.LogSink"},
+            {"BACKEND": "missing.third"},
+        ]
+    }
+    assert [message.msg.partition(":")[0] for message in found()] == [
+        "SIGNAL_TRACE['SINKS'][0]",
+        "SIGNAL_TRACE['SINKS'][2]",
+    ]
+
+
+def test_check_command_shows_errors_and_hints(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {"ENABEL": True} | one_sink("missing.sink")
+    with pytest.raises(SystemCheckError) as caught:
+        call_command("check")
+    shown = str(caught.value)
+    assert "(signal_trace.E001) SIGNAL_TRACE['ENABEL']" in shown
+    assert "HINT: Did you mean 'ENABLED'?" in shown
+    assert "(signal_trace.E003)" in shown
+
+
+@pytest.mark.parametrize(
+    "given", [None, {"ENABEL": True}, {"SINKS": 5}, one_sink("missing.sink")]
+)
+def test_application_runs_with_wrong_settings(settings: Settings, given: Any) -> None:
+    settings.SIGNAL_TRACE = given
+    with signal_trace.record("runs") as recording:
+        pass
+    sinks.emit(recording.trace)
+    assert recording.trace.name == "runs"
+    assert conf.settings().ENABLED is True
