@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from debug_toolbar.store import get_store
+from django.test import AsyncClient, Client
+from django.utils.html import strip_tags
+
+from signal_trace import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_django import Settings
+
+
+@pytest.fixture(autouse=True)
+def toolbar(settings: Settings) -> None:
+    settings.MIDDLEWARE = ["debug_toolbar.middleware.DebugToolbarMiddleware"]
+
+
+def get_async(path: str) -> Any:
+    return asyncio.run(AsyncClient().get(path))  # type: ignore[arg-type]
+
+
+def request_id(response: Any) -> str:
+    found: str = response["djdt-request-id"]
+    return found
+
+
+def stats(response: Any) -> dict[str, Any]:
+    found: dict[str, Any] = get_store().panel(request_id(response), "SignalTracePanel")
+    return found
+
+
+def content(response: Any) -> str:
+    """The panel as the toolbar loads it: from the store, by another request."""
+    answer = Client().get(
+        "/__debug__/render_panel/",
+        {"request_id": request_id(response), "panel_id": "SignalTracePanel"},
+    )
+    found: str = answer.json()["content"]
+    return found
+
+
+def words(markup: str) -> str:
+    return " ".join(html.unescape(strip_tags(markup)).split())
+
+
+ways: dict[str, Callable[[], Any]] = {
+    "wsgi": lambda: Client().get("/send/a/"),
+    "asgi": lambda: get_async("/asend/a/"),
+    "sync view under asgi": lambda: get_async("/send/a/"),
+    "async view under wsgi": lambda: Client().get("/asend/a/"),
+}
+every_way = pytest.mark.parametrize("way", ways)
+
+
+@every_way
+def test_the_panel_shows_the_tree(way: str) -> None:
+    shown = words(content(ways[way]()))
+    assert "opened from tests.senders.a" in shown
+    assert "closed from tests.senders.a" in shown
+    for receiver in ("close", "close_later", "note"):
+        assert f"tests.app.receivers.{receiver} " in shown
+    assert "receivers.py:" in shown
+
+
+@every_way
+def test_the_subtitle_is_true(way: str) -> None:
+    response = ways[way]()
+    recorded = stats(response)
+    ((calls, time),) = re.findall(r"(\d+) calls in ([\d.]+) ms", response.text)
+    assert int(calls) == recorded["calls"] == 8
+    assert float(time) == pytest.approx(recorded["receivers_ns"] / 1e6, abs=0.005)
+
+
+@every_way
+def test_the_server_timing_header_has_the_time_of_receivers(way: str) -> None:
+    response = ways[way]()
+    timing = re.search(
+        r'SignalTracePanel_receivers;dur=([\d.]+);desc="Signal receivers"',
+        response["Server-Timing"],
+    )
+    assert timing is not None
+    recorded = stats(response)["receivers_ns"] / 1e6
+    assert float(timing[1]) == pytest.approx(recorded, abs=0.001)
+
+
+def test_a_json_response_is_in_the_history() -> None:
+    response = Client().get("/json/b/")
+    assert response.json() == {"name": "b"}
+    answer = Client().get(
+        "/__debug__/history_sidebar/",
+        {"request_id": request_id(response), "exclude_history": True},
+    )
+    panel = answer.json()["SignalTracePanel"]
+    assert "4 calls in" in words(panel["button"])
+    assert "opened from tests.senders.b" in words(content(response))
+
+
+def test_concurrent_requests_each_show_their_own_sends() -> None:
+    async def get_all() -> list[Any]:
+        client = AsyncClient()
+        return await asyncio.gather(
+            *(client.get(f"/asend/n{n}/") for n in range(20))  # type: ignore[arg-type]
+        )
+
+    for number, response in enumerate(asyncio.run(get_all())):
+        shown = words(content(response))
+        senders = set(re.findall(r"from tests\.senders\.(\w+)", shown))
+        assert senders == {f"n{number}"}
+
+
+@pytest.mark.parametrize("format", ["json", "perfetto", "text"])
+def test_every_export_can_be_downloaded(format: str) -> None:
+    response = Client().get("/send/a/")
+    (link,) = re.findall(
+        rf'href="(/__debug__/signal_trace/\w+/{format}/)"', content(response)
+    )
+    download = Client().get(link)
+    assert download.status_code == 200
+    assert download["Content-Disposition"].startswith('attachment; filename="signal-')
+    assert "tests.senders.a" in download.text
+
+
+def test_the_json_export_is_the_trace() -> None:
+    response = Client().get("/send/a/")
+    link = f"/__debug__/signal_trace/{request_id(response)}/json/"
+    download = Client().get(link)
+    trace = Trace.from_json(download.text)
+    assert trace.name == "GET /send/a/"
+    assert len(list(trace.calls)) == stats(response)["calls"]
+    assert json.loads(download.text)["kind"] == "request"
+
+
+def test_an_export_that_the_store_no_longer_has_says_so() -> None:
+    gone = Client().get("/__debug__/signal_trace/0123456789/json/")
+    assert gone.status_code == 404
+    assert "no longer has the trace of this request" in gone.text
+
+
+@every_way
+def test_the_trace_knows_how_the_request_was_answered(way: str) -> None:
+    link = f"/__debug__/signal_trace/{request_id(ways[way]())}/json/"
+    attributes = Trace.from_json(Client().get(link).text).attributes
+    assert attributes["status_code"] == 200
+    assert attributes["view"].startswith("tests.app.views.")
+
+
+def test_downloads_need_no_login(settings: Settings) -> None:
+    settings.MIDDLEWARE = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+    answer = Client().get("/__debug__/signal_trace/0123456789/json/")
+    assert answer.status_code == 404  # And no redirect to a login page.
+
+
+def test_the_server_timing_header_survives_a_translation_with_quotes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("signal_trace.panel.gettext", lambda text: 'the "receivers"')
+    assert 'desc="the receivers"' in Client().get("/send/a/")["Server-Timing"]
+
+
+def test_lines_are_no_localised_numbers(settings: Settings) -> None:
+    settings.USE_THOUSAND_SEPARATOR = True
+    shown = content(Client().get("/send/a/"))
+    assert re.search(r"receivers\.py:\d+<", shown)
+    assert not re.search(r"receivers\.py:[\d]+,", shown)
+
+
+def test_an_export_in_an_unknown_format_is_not_found() -> None:
+    response = Client().get("/send/a/")
+    link = f"/__debug__/signal_trace/{request_id(response)}/pdf/"
+    assert Client().get(link).status_code == 404
+
+
+def test_an_export_without_permission_is_not_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    response = Client().get("/send/a/")
+    link = f"/__debug__/signal_trace/{request_id(response)}/json/"
+    monkeypatch.setattr(
+        "debug_toolbar.middleware.show_toolbar_func_or_path",
+        lambda: lambda request: False,
+    )
+    assert Client().get(link).status_code == 404
+
+
+def test_a_panel_that_the_user_switched_off_records_nothing() -> None:
+    client = Client()
+    client.cookies["djdtSignalTracePanel"] = "off"
+    response = client.get("/send/a/")
+    assert response.status_code == 200
+    assert stats(response) == {}
+    assert "calls in" not in response.text
+
+
+def test_disabled_by_the_settings_it_records_nothing(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {"ENABLED": False}
+    response = Client().get("/send/a/")
+    assert stats(response) == {}
+    assert "was not recorded" in words(content(response))
+
+
+def test_a_failing_view_is_still_answered() -> None:
+    response = Client(raise_request_exception=False).get("/fail/")
+    assert response.status_code == 500
+    answer = get_async_failing()
+    assert answer.status_code == 500
+
+
+def get_async_failing() -> Any:
+    return asyncio.run(AsyncClient(raise_request_exception=False).get("/fail/"))  # type: ignore[arg-type]
+
+
+def test_the_panel_with_the_toolbar_rendering_everything_at_once(
+    settings: Settings,
+) -> None:
+    settings.DEBUG_TOOLBAR_CONFIG = {
+        **settings.DEBUG_TOOLBAR_CONFIG,
+        "RENDER_PANELS": True,
+    }
+    response = Client().get("/send/a/")
+    assert "opened from tests.senders.a" in words(response.text)
