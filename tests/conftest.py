@@ -1,0 +1,195 @@
+"""What browser tests need: Chromium, the demo as a server, and speedscope.
+
+Without a browser or npm these tests are skipped; with REQUIRE_BROWSER=1 they fail.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from tests.fake_clock import clock as clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, ConsoleMessage, Page
+
+ROOT = Path(__file__).parent.parent
+SPEEDSCOPE = "speedscope@1.25.0"
+
+
+def missing(what: str, remedy: str) -> NoReturn:
+    if os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail(f"{what} is missing: {remedy}", pytrace=False)
+    pytest.skip(f"{what} is missing: {remedy}")
+
+
+def find_chromium(download: str) -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    if not Path(download).exists():
+        missing("Chromium", "install it, or set CHROMIUM to its path")
+    return download
+
+
+# One browser a module, not a session: while Playwright's synchronous API is open, an
+# event loop counts as running in this thread, and `asyncio.run`, `async_to_sync` and
+# Django's ORM refuse to work. Browser tests keep to modules of their own.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium
+        browser = chromium.launch(
+            executable_path=os.environ.get("CHROMIUM")
+            or find_chromium(chromium.executable_path),
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh page, on which no script may fail and nothing may be missing."""
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(f"{message.text} ({message.location['url']})")
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", note)
+        yield page
+    assert not complaints
+
+
+@dataclass(frozen=True)
+class DemoServer:
+    url: str
+    log: Path  # the demo's structured log
+    output: Path  # what the server itself prints
+
+
+SERVERS = {
+    "wsgi": "waitress --listen=127.0.0.1:{port} config.wsgi:application",
+    "asgi": "uvicorn --port={port} config.asgi:application",
+}
+
+
+@contextmanager
+def serve_demo(flavour: str, folder: Path) -> Iterator[DemoServer]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = DemoServer(
+        f"http://127.0.0.1:{port}", folder / "demo.log", folder / "server.txt"
+    )
+    environment = os.environ | {
+        "DEMO_DATABASE": str(folder / "db.sqlite3"),
+        "DEMO_LOG": str(server.log),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+    with server.output.open("w") as output:
+
+        def start(command: str) -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                [sys.executable, *command.split()],
+                cwd=ROOT / "demo",
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+        for command in ("manage.py migrate --verbosity=0", "manage.py seed"):
+            with start(command) as process:
+                assert process.wait(120) == 0, server.output.read_text()
+        with start("-m " + SERVERS[flavour].format(port=port)) as process:
+            try:
+                wait_for(port, process, server.output)
+                yield server
+            finally:
+                process.terminate()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
+    for _ in range(300):
+        assert process.poll() is None, f"The demo ended:\n{output.read_text()}"
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(f"The demo doesn't answer:\n{output.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def demo_servers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], DemoServer]]:
+    """Give the running demo of a flavour, started when first asked for."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def serve(flavour: str) -> DemoServer:
+            folder = tmp_path_factory.mktemp(f"demo-{flavour}")
+            return stack.enter_context(serve_demo(flavour, folder))
+
+        yield serve
+
+
+@pytest.fixture(params=SERVERS)
+def demo_server(
+    request: pytest.FixtureRequest, demo_servers: Callable[[str], DemoServer]
+) -> Iterator[DemoServer]:
+    """The demo under WSGI, then under ASGI; every test shares the two servers."""
+    server = demo_servers(request.param)
+    printed_before = server.output.stat().st_size
+    yield server
+    # Pytest shows it beside a failure, and drops it otherwise.
+    print(server.output.read_text()[printed_before:])
+
+
+@pytest.fixture(scope="session")
+def speedscope() -> Path:
+    """The page of speedscope's released app."""
+    folder = Path(os.environ.get("SPEEDSCOPE_DIR", ROOT / ".cache/speedscope"))
+    page = folder / "node_modules/speedscope/dist/release/index.html"
+    if page.exists():
+        return page
+    npm = shutil.which("npm")
+    if "SPEEDSCOPE_DIR" in os.environ or not npm:
+        missing("speedscope", "install npm, or set SPEEDSCOPE_DIR to where it is")
+    subprocess.run(
+        [npm, "install", "--no-save", "--prefix", folder, SPEEDSCOPE], check=True
+    )
+    return page
