@@ -1,0 +1,63 @@
+"""The matrix: every supported Django on every supported Python that it allows."""
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_external_run = True
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+# (Python, Django, django-debug-toolbar)
+MATRIX = [
+    ("3.11", "5.2", "8.0"),
+    ("3.12", "5.2", "8.0"),
+    ("3.13", "5.2", "8.0"),
+    ("3.12", "6.0", "8.0"),
+    ("3.13", "6.0", "8.0"),
+    ("3.12", "6.1", "8.0"),
+    ("3.13", "6.1", "8.0"),
+    ("3.12", "5.2", "7.0"),
+]
+NEWEST_PYTHON = "3.13"
+
+# Browser tests are slow, and what they look at depends on the toolbar and on Django's
+# way of serving, not on Python: the oldest toolbar and the newest of everything do.
+# `make test` runs them as well, on the Python at hand.
+WITH_BROWSER = {("3.13", "6.1", "8.0"), ("3.12", "5.2", "7.0")}
+
+
+def group(name: str) -> list[str]:
+    # Not `pip install --group`: the pip that an older Python brings along lacks it.
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+@nox.session
+@nox.parametrize(("python", "django", "toolbar"), MATRIX)
+def tests(session: nox.Session, django: str, toolbar: str) -> None:
+    """Run the tests; arguments after -- go to pytest."""
+    session.install(
+        "--editable=.[toolbar,otel]",
+        *group("test"),
+        f"django~={django}.0",
+        f"django-debug-toolbar~={toolbar}.0",
+    )
+    arguments = list(session.posargs)
+    if (session.python, django, toolbar) not in WITH_BROWSER:
+        arguments += ["-m", "not browser"]
+    session.run("pytest", *arguments)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def lint(session: nox.Session) -> None:
+    """Check style."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session(python=NEWEST_PYTHON)
+def types(session: nox.Session) -> None:
+    """Check types, against the newest Django."""
+    session.install("--editable=.[toolbar,otel]", *group("lint"), *group("test"))
+    session.run("mypy")
