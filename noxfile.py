@@ -1,5 +1,7 @@
 """The matrix: every supported Django on every supported Python that it allows."""
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.5.1"
@@ -46,6 +48,34 @@ def tests(session: nox.Session, django: str, toolbar: str) -> None:
     if (session.python, django, toolbar) not in WITH_BROWSER:
         arguments += ["-m", "not browser"]
     session.run("pytest", *arguments)
+
+
+# Those in which signals matter most. The whole suite: nox -s django_suite -- all
+SUITES = (
+    *("signals", "dispatch", "m2m_signals", "m2m_regress", "delete", "delete_regress"),
+    *("basic", "handlers", "asgi", "async", "test_client", "requests_tests"),
+    *("transactions", "transaction_hooks", "contenttypes_tests", "auth_tests"),
+    "sessions_tests",
+)
+
+
+@nox.session
+@nox.parametrize(("python", "django"), [("3.11", "5.2"), ("3.13", "6.1")])
+def django_suite(session: nox.Session, django: str) -> None:
+    """Run Django's own tests, each inside a recording; labels go after --."""
+    session.install("--editable=.", f"django~={django}.0")
+    ask = "import django; print(django.__version__)"
+    version = str(session.run("python", "-c", ask, silent=True)).strip()
+    folder = Path(session.create_tmp())
+    session.run(
+        *("python", "-m", "pip", "download", "--quiet", "--no-deps"),
+        *("--no-binary=:all:", f"--dest={folder}", f"django=={version}"),
+    )
+    (archive,) = folder.glob(f"[dD]jango-{version}.tar.gz")
+    session.run("python", "-m", "tarfile", "-e", str(archive), str(folder), silent=True)
+    labels = [label for label in session.posargs or SUITES if label != "all"]
+    tests = folder / archive.name.removesuffix(".tar.gz") / "tests"
+    session.run("python", "tests/django_suite.py", str(tests), *labels)
 
 
 @nox.session(python=NEWEST_PYTHON)
