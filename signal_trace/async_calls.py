@@ -183,6 +183,7 @@ class AsyncCall(Coroutine[Any, Any, Any]):
             call[END] = recording.clock()
             if error is not None:
                 call[ERROR] = describe_error(error)
-                call[SEND].async_errors.append(id(error))
+                send = call[SEND]
+                send.async_errors = [*send.async_errors, id(error)]
         except Exception:
             report_bug("ending an async call")

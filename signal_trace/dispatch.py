@@ -57,9 +57,7 @@ def _begin_send(signal: Signal, sender: Any, method: str) -> SendRecord | None:
             _count_unreceived(signal_name(signal), sender, parent)
             return None
         _watch_overrides(type(signal))
-        send = SendRecord(
-            id(signal), signal_name(signal), sender_name(sender), method, parent
-        )
+        send = SendRecord(id(signal), method, parent)
         set_position(send)
     except Exception:
         if parent:  # Else the recording has ended meanwhile, in another thread.
@@ -68,7 +66,16 @@ def _begin_send(signal: Signal, sender: Any, method: str) -> SendRecord | None:
     return send
 
 
-def _end_send(send: SendRecord, sender: Any, error: BaseException | None) -> None:
+def _keep_send(send: SendRecord, signal: Signal, sender: Any) -> None:
+    send.was_heard = True
+    send.signal = signal_name(signal)
+    send.sender = sender_name(sender)
+    send.window.sends.append(send)
+
+
+def _end_send(
+    send: SendRecord, signal: Signal, sender: Any, error: BaseException | None
+) -> None:
     """Close a send, which returned or raised *error*."""
     try:
         now = recording.clock()
@@ -76,9 +83,9 @@ def _end_send(send: SendRecord, sender: Any, error: BaseException | None) -> Non
             set_position(send.parent)  # It never asked for its receivers.
         if not send.was_heard:
             if error is None:
-                _count_unreceived(send.signal, sender, send.parent)
+                _count_unreceived(signal_name(signal), sender, send.parent)
                 return
-            send.window.sends.append(send)  # Finding its receivers failed.
+            _keep_send(send, signal, sender)  # Finding its receivers failed.
         if isinstance(error, GeneratorExit):
             send.async_receivers = None
             return  # A suspended coroutine was thrown away: it never finished.
@@ -98,7 +105,7 @@ def _blame(send: SendRecord, error: BaseException) -> None:
         if call and call[ERROR] is RAISED and id(error) not in send.async_errors:
             call[ERROR] = describe_error(error)
     if send.async_receivers is not None:
-        send.never_ran += send.async_receivers.never_called()
+        send.never_ran = [*send.never_ran, *send.async_receivers.never_called()]
 
 
 def _count_unreceived(signal: SignalName, sender: Any, parent: CallRecord) -> None:
@@ -122,9 +129,9 @@ def _watched_send(original: Function, method: str) -> Function:
         try:
             responses = original(self, sender, **named)
         except BaseException as error:
-            _end_send(record, sender, error)
+            _end_send(record, self, sender, error)
             raise
-        _end_send(record, sender, None)
+        _end_send(record, self, sender, None)
         return responses
 
     return send
@@ -139,9 +146,9 @@ def _watched_asend(original: Function, method: str) -> Function:
         try:
             responses = await original(self, sender, **named)
         except BaseException as error:
-            _end_send(record, sender, error)
+            _end_send(record, self, sender, error)
             raise
-        _end_send(record, sender, None)
+        _end_send(record, self, sender, None)
         return responses
 
     return asend
@@ -157,10 +164,12 @@ def _watched_live_receivers(original: Function) -> Function:
         set_position(send.parent)
         sync_receivers, async_receivers = found = original(self, sender)
         try:
-            return _watch(send, sync_receivers, async_receivers)
+            if sync_receivers or async_receivers:
+                _keep_send(send, self, sender)
+                return _watch(send, sync_receivers, async_receivers)
         except Exception:
             report_bug("watching receivers")
-            return found
+        return found
 
     return _live_receivers
 
@@ -174,9 +183,6 @@ def _watch(
         sync_receivers = watched
     if async_receivers:
         async_receivers = send.async_receivers = AsyncReceivers(send, async_receivers)
-    if sync_receivers or async_receivers:
-        send.was_heard = True
-        send.window.sends.append(send)
     return sync_receivers, async_receivers
 
 
@@ -226,27 +232,34 @@ def _fail_call(signal: Signal, receiver: Any, error: BaseException) -> None:
         set_position(send.parent)
 
 
-# All of ours are closures of these codes, which no wrapper of others' copies.
 _OVERRIDES = {
     "_live_receivers": _watched_live_receivers,
     "_log_robust_failure": _watched_log_robust_failure,
 }
-_OUR_CODES = {
-    name: wrap(Signal.has_listeners).__code__ for name, wrap in _OVERRIDES.items()
-}
+# All of ours are closures of these codes, which no wrapper of others' copies.
+_LIVE_RECEIVERS, _LOG_ROBUST_FAILURE = (
+    wrap(Signal.has_listeners).__code__ for wrap in _OVERRIDES.values()
+)
 
 
-def _watch_overrides(cls: type[Signal]) -> None:
+def _watch_overrides(cls: Any) -> None:
     """See to it that we are the first whom a send of *cls* asks for its receivers and
     tells of failures.
 
     A subclass of Signal may override the methods, and others may patch them after
     us: then they would iterate our lists, and be told of our receivers.
     """
-    for name, code in _OUR_CODES.items():
-        if getattr(getattr(cls, name), "__code__", None) is not code:
-            base = next(base for base in cls.__mro__ if name in base.__dict__)
-            patches.ensure(base, name, _OVERRIDES[name])
+    try:
+        if (
+            cls._live_receivers.__code__ is _LIVE_RECEIVERS
+            and cls._log_robust_failure.__code__ is _LOG_ROBUST_FAILURE
+        ):
+            return
+    except AttributeError:
+        pass  # Something else than a function stands there.
+    for name, wrap in _OVERRIDES.items():
+        base = next(base for base in cls.__mro__ if name in base.__dict__)
+        patches.ensure(base, name, wrap)
 
 
 def _methods() -> Iterator[tuple[type, str, Callable[[Function], Function]]]:

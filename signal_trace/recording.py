@@ -21,6 +21,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -51,7 +52,11 @@ RAISED: Any = "raised"
 
 
 class SendRecord:
-    """One send. ``calls`` are in the order in which they began."""
+    """One send. ``calls`` are in the order in which they began.
+
+    ``signal`` and ``sender`` are there once the send is kept. Most sends of most
+    requests are heard by nobody, only counted, and should cost no more than that.
+    """
 
     __slots__ = (
         "async_errors",
@@ -70,17 +75,11 @@ class SendRecord:
         "window",
     )
 
-    def __init__(
-        self,
-        signal_id: int,
-        signal: SignalName,
-        sender: SenderName,
-        method: str,
-        parent: CallRecord,
-    ) -> None:
+    signal: SignalName
+    sender: SenderName
+
+    def __init__(self, signal_id: int, method: str, parent: CallRecord) -> None:
         self.signal_id = signal_id
-        self.signal = signal
-        self.sender = sender
         self.method = method
         self.parent = parent
         self.window: Window = parent[WINDOW]
@@ -88,12 +87,12 @@ class SendRecord:
         self.end: int | None = None
         self.error: Error | None = None
         self.calls: list[CallRecord] = []
-        self.never_ran: list[ReceiverName] = []
+        self.never_ran: Sequence[ReceiverName] = ()
         # Held only while Django's own frame holds them: until the send ends.
         self.async_receivers: Any = None
         # ids of exceptions that async receivers raised and that are on their way
         # to the send: tells them from one that a sync receiver raised.
-        self.async_errors: list[int] = []
+        self.async_errors: Sequence[int] = ()
         self.start = clock()
 
 

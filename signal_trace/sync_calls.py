@@ -34,9 +34,24 @@ class SyncReceivers(list[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         send = self.send
+        window, calls, parent, clock = (
+            send.window,
+            send.calls,
+            send.parent,
+            recording.clock,
+        )
         receivers = list.__iter__(self)
         for receiver in receivers:
-            call = _begin_call(send, receiver)
+            call: CallRecord | None = None
+            if parent:  # Else the recording has ended meanwhile.
+                try:
+                    name = receiver_name(receiver)
+                    call = [window, send, name, 0, None, None, False]
+                    calls.append(call)
+                    set_position(call)
+                    call[START] = clock()
+                except Exception:
+                    report_bug("beginning a call")
             try:
                 yield receiver
             except GeneratorExit:
@@ -44,25 +59,10 @@ class SyncReceivers(list[Any]):
                     _abandon_call(send, call)
                     send.never_ran = [receiver_name(one) for one in receivers]
                 return
-            end = recording.clock()
+            end = clock()
             if call and call[END] is None:
                 call[END] = end
-        set_position(send.parent)
-
-
-def _begin_call(send: SendRecord, receiver: Any) -> CallRecord:
-    if not send.parent:
-        return []  # The recording has ended meanwhile.
-    try:
-        call = [send.window, send, receiver_name(receiver), 0, None, None, False]
-        send.calls.append(call)
-        set_position(call)
-        call[START] = recording.clock()
-    except Exception:
-        if send.parent:
-            report_bug("beginning a call")
-        return []
-    return call
+        set_position(parent)
 
 
 def _abandon_call(send: SendRecord, call: CallRecord) -> None:

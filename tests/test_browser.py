@@ -155,6 +155,9 @@ def test_an_earlier_request_is_shown_from_the_history(
     check_out(page, demo_server)
     page.goto(f"{demo_server.url}/healthy/")
     page.locator("#djdt-HistoryPanel a").click()
+    page.locator("#djdtHistoryRequests").wait_for()
+    # Until the panel's script is there its buttons send their forms themselves.
+    page.wait_for_load_state("networkidle")
     request = page.locator("#djdtHistoryRequests tr", has_text="POST").first
     request.get_by_role("button", name="Switch").click()
     page.locator("#djdt-SignalTracePanel small", has_text="1 failed").wait_for()
