@@ -446,7 +446,7 @@ OFF = """
 from django.dispatch import Signal
 
 NAMES = ["send", "send_robust", "asend", "asend_robust",
-         "_live_receivers", "_log_robust_failure"]
+         "has_listeners", "_live_receivers", "_log_robust_failure"]
 before = [Signal.__dict__[name] for name in NAMES]
 import signal_trace
 assert [Signal.__dict__[name] for name in NAMES] == before, "at import"
