@@ -9,6 +9,7 @@ back right after.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
@@ -161,7 +162,9 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         if isinstance(self.awaitable, Coroutine):
             self.coroutine = self.awaitable
             if self.call:
-                self.call[START] = recording.clock()
+                # Another thread may end the recording, which empties the call.
+                with contextlib.suppress(IndexError):
+                    self.call[START] = recording.clock()
         else:
             self.coroutine = _wait_for(self.awaitable)
 
@@ -186,4 +189,5 @@ class AsyncCall(Coroutine[Any, Any, Any]):
                 send = call[SEND]
                 send.async_errors = [*send.async_errors, id(error)]
         except Exception:
-            report_bug("ending an async call")
+            if call:
+                report_bug("ending an async call")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,17 +52,24 @@ class SyncReceivers(list[Any]):
                     set_position(call)
                     call[START] = clock()
                 except Exception:
-                    report_bug("beginning a call")
+                    if parent:
+                        report_bug("beginning a call")
             try:
                 yield receiver
             except GeneratorExit:
                 if call:
-                    _abandon_call(send, call)
+                    with contextlib.suppress(IndexError):
+                        _abandon_call(send, call)
                     send.never_ran = [receiver_name(one) for one in receivers]
                 return
             end = clock()
-            if call and call[END] is None:
-                call[END] = end
+            # Another thread may end the recording, and so empty the call, between any
+            # two lines. (A context manager would cost more than the rest of this.)
+            try:
+                if call and call[END] is None:
+                    call[END] = end
+            except IndexError:
+                pass
         set_position(parent)
 
 

@@ -19,8 +19,6 @@ from signal_trace.durations import covered
 
 VERSION = "1.0"
 
-ROBUST_METHODS = ("send_robust", "asend_robust")
-
 # Why a receiver was not called.
 EARLIER_RAISED = "earlier receiver raised"
 SEND_FAILED = "send failed or was cancelled"
@@ -95,11 +93,6 @@ class Send:
     duration_ns: int | None
     calls: tuple[Call, ...]
     error: Error | None
-
-    @property
-    def swallows(self) -> bool:
-        """Whether the method catches what receivers raise."""
-        return self.method in ROBUST_METHODS
 
 
 @dataclass(frozen=True, slots=True)

@@ -418,6 +418,37 @@ def test_a_call_stepped_and_closed_from_other_contexts_harms_nothing() -> None:
     assert (hung.receiver.rpartition(".")[2], hung.duration_ns) == ("hang", None)
 
 
+def test_a_recording_that_ends_just_as_a_call_starts_harms_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = signal_trace.record()
+    real, armed = recording_module.clock, []
+
+    def ending() -> int:
+        if armed:  # As another thread might, at any time.
+            armed.clear()
+            one.__exit__(None, None, None)
+        return real()
+
+    async def arm(**kwargs: Any) -> str:
+        armed.append(True)
+        await asyncio.sleep(0)
+        return "armed"
+
+    async def started_then(**kwargs: Any) -> str:
+        return "ran"
+
+    async def run() -> list[str]:
+        responses = await connected(arm, started_then).asend(Sender)
+        return [response for _, response in responses]
+
+    monkeypatch.setattr(recording_module, "clock", ending)
+    with one:
+        assert asyncio.run(run()) == ["armed", "ran"]
+    assert len(one.trace.sends) == 1
+    assert caplog.records == []
+
+
 def test_context_variables_of_receivers_end_as_they_do_in_this_django() -> None:
     variable = contextvars.ContextVar("variable", default="unset")
 

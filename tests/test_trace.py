@@ -225,21 +225,6 @@ def test_what_never_finished_lasts_to_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "swallows"),
-    [
-        ("send", False),
-        ("asend", False),
-        ("send_robust", True),
-        ("asend_robust", True),
-    ],
-)
-def test_robust_methods_swallow_what_receivers_raise(
-    method: str, swallows: bool
-) -> None:
-    assert replace(CHECKOUT.sends[0], method=method).swallows is swallows
-
-
-@pytest.mark.parametrize(
     ("message", "text"),
     [("no stock", "ValueError: no stock"), ("", "ValueError"), (None, "ValueError")],
 )
