@@ -17,13 +17,7 @@ from signal_trace.names import (
     type_name,
 )
 from signal_trace.recording import (
-    END,
-    ERROR,
-    IS_ASYNC,
     RAISED,
-    RECEIVER,
-    START,
-    WINDOW,
     CallRecord,
     SendRecord,
     Window,
@@ -73,8 +67,8 @@ def assemble(
         encodable(key if type(key) is str else type_name(type(key))): plain_value(value)
         for key, value in attributes.items()
     }
-    if window.outer is not None:
-        attributes["outer"] = window.outer.id
+    if window.outer_id is not None:
+        attributes["outer"] = window.outer_id
     return Trace(
         version=VERSION,
         id=window.id,
@@ -127,6 +121,7 @@ class _Kept:
 
 
 def _with_inner(window: Window) -> Iterator[Window]:
+    """The window, and those still open that were opened inside it."""
     yield window
     for inner in list(window.inner):
         yield from _with_inner(inner)
@@ -136,23 +131,35 @@ def _keep(window: Window, windows: list[Window], ignores: Ignores) -> list[_Kept
     """The sends in the order of their start, each after what it was sent from."""
     records = [record for one in windows for record in list(one.sends)]
     records.sort(key=lambda record: record.start)
-    ids: dict[int, int | None] = {id(window.root): None}
+    opened_at = _inner_windows(windows)
+    ids: dict[int, int | None] = {window.number: None}
     next_id = 1
     kept = []
     for record in records:
-        parent = id(_enclosing_call(record.parent, window))
-        if parent not in ids or _ignored(record.signal, record.sender, ignores):
+        parent = record.parent
+        while parent in opened_at:
+            parent = opened_at[parent]
+        if parent not in ids or _ignored(record.kind.signal, record.sender, ignores):
             continue
-        calls = [call for call in record.calls if not ignores(call[RECEIVER].name)]
+        made = list(record.read_calls())
+        calls = [call for call in made if not ignores(call.receiver.name)]
         never_ran = [name for name in record.never_ran if not ignores(name.name)]
-        if (record.calls or record.never_ran) and not (calls or never_ran):
+        if (made or record.never_ran) and not (calls or never_ran):
             continue
-        calls.sort(key=lambda call: call[START])
         numbered = list(enumerate(calls, next_id + 1))
         kept.append(_Kept(next_id, ids[parent], record, numbered, never_ran))
-        ids.update((id(call), number) for number, call in numbered)
+        ids.update((call.number, number) for number, call in numbered)
         next_id += 1 + len(calls)
     return kept
+
+
+def _inner_windows(windows: list[Window]) -> dict[int, int]:
+    """By the number of each window inside the first one, open or not, the position at
+    which it was opened."""
+    opened_at: dict[int, int] = {}
+    for one in windows:
+        opened_at |= one.stands_for
+    return opened_at | {one.number: one.outer_position for one in windows[1:]}
 
 
 def _ignored(signal: SignalName, sender: SenderName, ignores: Ignores) -> bool:
@@ -163,16 +170,8 @@ def _ignored(signal: SignalName, sender: SenderName, ignores: Ignores) -> bool:
 def _reason(record: SendRecord) -> str:
     """Why some receivers of a send never ran."""
     cancelled = record.error is not None and record.error.type == CANCELLED
-    raised = any(call[ERROR] is not None for call in record.calls)
+    raised = any(call.error is not None for call in record.read_calls())
     return EARLIER_RAISED if raised and not cancelled else SEND_FAILED
-
-
-def _enclosing_call(call: CallRecord, window: Window) -> CallRecord:
-    """The call itself or, where it is the root of a window inside *window*, the
-    call in which that window was opened."""
-    while call is not window.root and call[RECEIVER] is None:
-        call = call[WINDOW].outer_call
-    return call
 
 
 def _sends(window: Window, kept: list[_Kept]) -> Iterator[Send]:
@@ -184,7 +183,7 @@ def _sends(window: Window, kept: list[_Kept]) -> Iterator[Send]:
         record = one.record
         yield Send(
             id=one.id,
-            signal=record.signal.name,
+            signal=record.kind.signal.name,
             sender=record.sender.name,
             method=record.method,
             parent=one.parent,
@@ -201,31 +200,30 @@ def _sends(window: Window, kept: list[_Kept]) -> Iterator[Send]:
 def _call(
     number: int, call: CallRecord, window: Window, nested: list[tuple[int, int]]
 ) -> Call:
-    receiver, start, end, error = call[RECEIVER], call[START], call[END], call[ERROR]
     duration = own = None
-    if end is not None:
-        duration = end - start
-        inside = ((max(begin, start), min(stop, end)) for begin, stop in nested)
+    if call.end is not None:
+        duration = call.end - call.start
+        inside = ((max(begin, call.start), min(end, call.end)) for begin, end in nested)
         own = duration - covered(inside)
     return Call(
         id=number,
-        receiver=receiver.name,
-        file=receiver.file,
-        line=receiver.line,
-        start_ns=start - window.start,
+        receiver=call.receiver.name,
+        file=call.receiver.file,
+        line=call.receiver.line,
+        start_ns=call.start - window.start,
         duration_ns=duration,
         self_ns=own,
-        is_async=call[IS_ASYNC],
-        error=DROPPED_ERROR if error is RAISED else error,
+        is_async=call.is_async,
+        error=DROPPED_ERROR if call.error is RAISED else call.error,
     )
 
 
 def _unreceived(windows: list[Window], ignores: Ignores) -> list[Unreceived]:
     counts: Counter[tuple[str, str]] = Counter()
     for window in windows:
-        for (signal, sender), count in list(window.unreceived.items()):
-            if not _ignored(signal, sender, ignores):
-                counts[signal.name, sender.name] += count
+        for kind, count in list(window.unreceived.items()):
+            if not _ignored(kind.signal, kind.sender, ignores):
+                counts[kind.signal.name, kind.sender.name] += count
     return [
         Unreceived(signal, sender, count)
         for (signal, sender), count in sorted(

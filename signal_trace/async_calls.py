@@ -9,7 +9,6 @@ back right after.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
@@ -18,11 +17,7 @@ from signal_trace import recording
 from signal_trace.errors import describe_error
 from signal_trace.names import ReceiverName, receiver_name
 from signal_trace.recording import (
-    END,
-    ERROR,
-    SEND,
-    START,
-    CallRecord,
+    AsyncCallRecord,
     SendRecord,
     position,
     report_bug,
@@ -30,52 +25,61 @@ from signal_trace.recording import (
 
 
 class AsyncReceivers(list[Any]):
-    """A send's async receivers. Django iterates them twice: to call each, and to
-    pair each with its response; only the first time are they to be watched."""
+    """A send's async receivers, for its dispatch to iterate: the first time to call
+    each, and then, with all of them called, to pair each with its response.
 
-    __slots__ = ("send", "watched")
+    Who looks at the locals of Django's frame before, as error reports do, gets the
+    watched ones too.
+    """
 
-    def __init__(self, send: SendRecord, receivers: list[Any]) -> None:
+    __slots__ = ("_watched",)
+
+    def __init__(self, send: SendRecord, receivers: list[Any], taken: int) -> None:
+        """*taken* is how many of the send's calls have their numbers already."""
         super().__init__(receivers)
-        self.send = send
-        self.watched: list[AsyncReceiver] | None = None
+        first = send.number + 1 + taken
+        self._watched = [
+            AsyncReceiver(send, receiver, number)
+            for number, receiver in enumerate(receivers, first)
+        ]
 
     def __iter__(self) -> Iterator[Any]:
-        receivers = list.__iter__(self)
-        if self.watched is not None:
-            return receivers
-        self.watched = [AsyncReceiver(self.send, receiver) for receiver in receivers]
-        return iter(self.watched)
+        if any(one.was_called for one in self._watched) or not self._watched:
+            return super().__iter__()
+        return iter(self._watched)
 
     def never_called(self) -> list[ReceiverName]:
         """The receivers that Django has not called."""
-        if self.watched is None:
-            return [receiver_name(receiver) for receiver in list.__iter__(self)]
         return [
-            receiver_name(one.receiver) for one in self.watched if not one.was_called
+            receiver_name(one.receiver) for one in self._watched if not one.was_called
         ]
+
+    def release(self) -> None:
+        """Hold nothing of the recording any more."""
+        self._watched = []
 
 
 class AsyncReceiver:
     """Stands for an async receiver where Django calls it."""
 
-    __slots__ = ("receiver", "send", "was_called")
+    __slots__ = ("number", "receiver", "send", "was_called")
 
-    def __init__(self, send: SendRecord, receiver: Any) -> None:
+    def __init__(self, send: SendRecord, receiver: Any, number: int) -> None:
         self.send = send
         self.receiver = receiver
+        self.number = number
         self.was_called = False
 
     def __call__(self, **named: Any) -> Any:
         __traceback_hide__ = True
         self.was_called = True
-        if not self.send.parent:
-            return self.receiver(**named)  # The recording has ended meanwhile.
         try:
-            run = AsyncCall(self._begin_call())
+            call = AsyncCallRecord(self.number, receiver_name(self.receiver))
+            self.send.async_calls = [*self.send.async_calls, call]
         except Exception:
             report_bug("beginning an async call")
             return self.receiver(**named)
+        run = AsyncCall(self.send, call)
         awaitable = run.step(self.receiver, **named)
         if asyncio.isfuture(awaitable):
             # It runs by itself already, and Django may want this very object.
@@ -87,13 +91,6 @@ class AsyncReceiver:
         run.awaitable = awaitable
         return run
 
-    def _begin_call(self) -> CallRecord:
-        send = self.send
-        name = receiver_name(self.receiver)
-        call = [send.window, send, name, recording.clock(), None, None, True]
-        send.calls.append(call)
-        return call
-
 
 async def _wait_for(awaitable: Awaitable[Any]) -> Any:
     __traceback_hide__ = True
@@ -104,19 +101,18 @@ class AsyncCall(Coroutine[Any, Any, Any]):
     """A call of an async receiver: its own coroutine, with the call's position put
     in place for each step. Any other attribute is the coroutine's."""
 
-    __slots__ = ("awaitable", "call", "coroutine", "here")
+    __slots__ = ("awaitable", "call", "coroutine", "here", "sent_by")
 
-    def __init__(self, call: CallRecord) -> None:
+    def __init__(self, send: SendRecord, call: AsyncCallRecord) -> None:
+        self.sent_by = send
         self.call = call
-        self.here: Any = call
+        self.here = call.number
         self.awaitable: Any = None
         self.coroutine: Any = None
 
     def step(self, resume: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """Run *resume* with this call's position in place."""
         __traceback_hide__ = True
-        if not self.here:
-            return resume(*args, **named)
         token = position.set(self.here)
         try:
             return resume(*args, **named)
@@ -161,10 +157,7 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         """Begin, which is when the body of a coroutine function begins to run."""
         if isinstance(self.awaitable, Coroutine):
             self.coroutine = self.awaitable
-            if self.call:
-                # Another thread may end the recording, which empties the call.
-                with contextlib.suppress(IndexError):
-                    self.call[START] = recording.clock()
+            self.call.start = recording.clock()
         else:
             self.coroutine = _wait_for(self.awaitable)
 
@@ -179,15 +172,11 @@ class AsyncCall(Coroutine[Any, Any, Any]):
 
     def end(self, error: BaseException | None) -> None:
         """End by returning, or by raising *error*."""
-        call = self.call
-        if not call:
-            return
+        call, send = self.call, self.sent_by
+        call.end = recording.clock()
         try:
-            call[END] = recording.clock()
             if error is not None:
-                call[ERROR] = describe_error(error)
-                send = call[SEND]
+                call.error = describe_error(error)
                 send.async_errors = [*send.async_errors, id(error)]
         except Exception:
-            if call:
-                report_bug("ending an async call")
+            report_bug("ending an async call")

@@ -13,142 +13,218 @@ Read of Django 5.2.19, 6.0.10 and 6.1.3 (``django/dispatch/dispatcher.py``).
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import django
 from django.dispatch import Signal
 
 from signal_trace import recording
 from signal_trace.async_calls import AsyncReceiver, AsyncReceivers
 from signal_trace.errors import describe_error
-from signal_trace.names import (
-    receiver_name,
-    sender_kind,
-    sender_name,
-)
+from signal_trace.names import receiver_name, sender_name
 from signal_trace.patches import Function, Patches
 from signal_trace.recording import (
-    END,
-    ERROR,
+    HEARD,
+    OUTER,
+    PARENT,
     RAISED,
-    RECEIVER,
-    SEND,
-    WINDOW,
-    CallRecord,
+    SEND_BITS,
+    SENDER_ID,
+    SIGNAL_ID,
+    PendingSend,
     SendRecord,
     position,
     report_bug,
+    waiting,
+    window_at,
 )
-from signal_trace.signal_names import SignalName, signal_name
+from signal_trace.send_kinds import known as known_kinds
+from signal_trace.send_kinds import send_kind
 from signal_trace.sync_calls import SyncReceivers
 
 current = position.get
 set_position = position.set
+waiting_send = waiting.get
+set_waiting = waiting.set
+
+# The robust sends that are under way, by number: they are told of failures.
+_robust: dict[int, SendRecord] = {}
 
 
-def _begin_send(signal: Signal, sender: Any, method: str) -> SendRecord | None:
-    """Open a send that waits for its receivers; None where it is not to be."""
-    here = current()
-    if _waits(here, signal):
-        return None  # A layer of ours above this one has begun it.
-    parent: Any = here.parent if type(here) is SendRecord else here
+def _is_of(pending: PendingSend, signal: Signal, sender: Any) -> bool:
+    """Whether *pending* still waits, and is a send of *signal* by *sender*."""
+    waits_for = pending[SIGNAL_ID], pending[SENDER_ID]
+    return waits_for == (id(signal), id(sender))
+
+
+def _begin_send(
+    here: int, signal: Signal, sender: Any, method: str
+) -> PendingSend | None:
+    """Begin a send that waits for its receivers; None where it is not to be."""
     try:
-        if not signal.receivers:
-            _count_unreceived(signal_name(signal), sender, parent)
-            return None
+        outer = waiting_send()
+        if outer is not None:
+            if not outer[SIGNAL_ID]:
+                outer = None  # It waits no more.
+            elif _is_of(outer, signal, sender):
+                return None  # A layer of ours above this one has begun it.
         _watch_overrides(type(signal))
-        send = SendRecord(id(signal), method, parent)
-        set_position(send)
+        begun = recording.clock()
+        pending = [id(signal), id(sender), here, method, begun, None, outer]
+        set_waiting(pending)
     except Exception:
-        if parent:  # Else the recording has ended meanwhile, in another thread.
-            report_bug("beginning a send")
+        report_bug("beginning a send")
         return None
+    return pending
+
+
+def _keep_send(pending: PendingSend, signal: Signal, sender: Any) -> SendRecord | None:
+    """Record a send that is heard; None where the recording has ended."""
+    window = window_at(pending[PARENT])
+    if window is None:
+        set_position(0)
+        return None
+    try:
+        kind = known_kinds[id(signal)].values[id(sender)]
+        name = kind.sender
+    except KeyError:
+        kind = send_kind(signal, sender)
+        name = sender_name(sender)
+    number = next(window.send_numbers)
+    send = SendRecord(number, id(signal), kind, name, pending)
+    pending[HEARD] = send
+    window.sends.append(send)
+    if "robust" in send.method:
+        _robust[send.number >> SEND_BITS] = send
     return send
 
 
-def _keep_send(send: SendRecord, signal: Signal, sender: Any) -> None:
-    send.was_heard = True
-    send.signal = signal_name(signal)
-    send.sender = sender_name(sender)
-    send.window.sends.append(send)
-
-
 def _end_send(
-    send: SendRecord, signal: Signal, sender: Any, error: BaseException | None
+    pending: PendingSend, signal: Signal, sender: Any, error: BaseException | None
 ) -> None:
     """Close a send, which returned or raised *error*."""
     try:
         now = recording.clock()
-        if current() is send:
-            set_position(send.parent)  # It never asked for its receivers.
-        if not send.was_heard:
+        send = pending[HEARD]
+        # Whoever keeps the exception keeps the frame that has the pending send.
+        pending[SIGNAL_ID] = 0
+        pending[HEARD] = None
+        if pending[OUTER] is not None:
+            set_waiting(pending[OUTER])
+        if send is None:
             if error is None:
-                _count_unreceived(signal_name(signal), sender, send.parent)
+                _count_unreceived(pending[PARENT], signal, sender)
                 return
-            _keep_send(send, signal, sender)  # Finding its receivers failed.
-        if isinstance(error, GeneratorExit):
-            send.async_receivers = None
-            return  # A suspended coroutine was thrown away: it never finished.
-        send.end = now
-        if error is not None:
+            send = _keep_send(pending, signal, sender)  # Finding them failed.
+            if send is None:
+                return
+            pending[HEARD] = None
+        if error is None:
+            send.end = now
+        elif isinstance(error, GeneratorExit):
+            send.was_dropped = True  # It never finished.
+        else:
+            send.end = now
             _blame(send, error)
             send.error = describe_error(error)
-        send.async_receivers = None
+        send.release()
+        _robust.pop(send.number >> SEND_BITS, None)
     except Exception:
-        if send.parent:
-            report_bug("ending a send")
+        report_bug("ending a send")
 
 
 def _blame(send: SendRecord, error: BaseException) -> None:
     """Tie *error* to the receiver that raised it, and note who never ran for it."""
-    for call in send.calls:
-        if call and call[ERROR] is RAISED and id(error) not in send.async_errors:
-            call[ERROR] = describe_error(error)
-    if send.async_receivers is not None:
-        send.never_ran = [*send.never_ran, *send.async_receivers.never_called()]
+    for place, (end, known) in send.failures.items():
+        if known is RAISED and id(error) not in send.async_errors:
+            send.fail_call(place, end, describe_error(error))
+    for receivers in send.receivers:
+        if type(receivers) is AsyncReceivers:
+            send.never_ran = [*send.never_ran, *receivers.never_called()]
 
 
-def _count_unreceived(signal: SignalName, sender: Any, parent: CallRecord) -> None:
-    if parent:
-        counts = parent[WINDOW].unreceived
-        key = signal, sender_kind(sender)
-        counts[key] = counts.get(key, 0) + 1
+def _count_unreceived(here: int, signal: Signal, sender: Any) -> None:
+    """Count a send from *here* that nobody heard."""
+    try:
+        outer = waiting_send()
+        if (
+            outer is not None
+            and outer[SIGNAL_ID] == id(signal)
+            and outer[SENDER_ID] == id(sender)
+        ):
+            return  # A layer of ours above this one will count it.
+        window = window_at(here)
+        if window is None:
+            set_position(0)
+        else:
+            window.unreceived[send_kind(signal, sender)] += 1
+    except Exception:
+        report_bug("counting a send")
 
 
-def _waits(here: Any, signal: Signal) -> bool:
-    """Whether *here* is a send of *signal* that waits for its receivers."""
-    return type(here) is SendRecord and here.signal_id == id(signal)
+def _is_djangos(function: Function) -> bool:
+    """Whether *function* is Django's own, of a version that is known."""
+    code = getattr(function, "__code__", None)
+    return (
+        django.VERSION < (6, 2)
+        and isinstance(code, types.CodeType)
+        and code.co_filename == Signal.__init__.__code__.co_filename
+    )
 
 
 def _watched_send(original: Function, method: str) -> Function:
+    is_djangos = _is_djangos(original)
+
     @functools.wraps(original)
     def send(self: Signal, sender: Any, **named: Any) -> Any:
         __traceback_hide__ = True
-        if not current() or (record := _begin_send(self, sender, method)) is None:
+        here = current()
+        if not here:
+            return original(self, sender, **named)
+        if is_djangos and not self.receivers:
+            # Django returns at once. To have it do so would cost more than twice
+            # what the send costs, only for handing its keywords on.
+            _count_unreceived(here, self, sender)
+            return []
+        pending = _begin_send(here, self, sender, method)
+        if pending is None:
             return original(self, sender, **named)
         try:
             responses = original(self, sender, **named)
         except BaseException as error:
-            _end_send(record, self, sender, error)
+            _end_send(pending, self, sender, error)
             raise
-        _end_send(record, self, sender, None)
+        _end_send(pending, self, sender, None)
         return responses
 
     return send
 
 
 def _watched_asend(original: Function, method: str) -> Function:
+    is_djangos = _is_djangos(original)
+
     @functools.wraps(original)
     async def asend(self: Signal, sender: Any, **named: Any) -> Any:
         __traceback_hide__ = True
-        if not current() or (record := _begin_send(self, sender, method)) is None:
+        here = current()
+        if not here:
+            return await original(self, sender, **named)
+        if is_djangos and not self.receivers:
+            # Django returns at once. To have it do so would cost more than twice
+            # what the send costs, only for handing its keywords on.
+            _count_unreceived(here, self, sender)
+            return []
+        pending = _begin_send(here, self, sender, method)
+        if pending is None:
             return await original(self, sender, **named)
         try:
             responses = await original(self, sender, **named)
         except BaseException as error:
-            _end_send(record, self, sender, error)
+            _end_send(pending, self, sender, error)
             raise
-        _end_send(record, self, sender, None)
+        _end_send(pending, self, sender, None)
         return responses
 
     return asend
@@ -157,16 +233,17 @@ def _watched_asend(original: Function, method: str) -> Function:
 def _watched_live_receivers(original: Function) -> Function:
     @functools.wraps(original)
     def _live_receivers(self: Signal, sender: Any) -> Any:
-        send: Any = current()
-        if not _waits(send, self):
+        pending = waiting_send()
+        if pending is None or pending[SIGNAL_ID] != id(self):
             # has_listeners asks too, and layers of ours below the outermost.
             return original(self, sender)
-        set_position(send.parent)
+        pending[SIGNAL_ID] = 0
         sync_receivers, async_receivers = found = original(self, sender)
         try:
             if sync_receivers or async_receivers:
-                _keep_send(send, self, sender)
-                return _watch(send, sync_receivers, async_receivers)
+                send = _keep_send(pending, self, sender)
+                if send is not None:
+                    return _watch(send, sync_receivers, async_receivers)
         except Exception:
             report_bug("watching receivers")
         return found
@@ -177,28 +254,32 @@ def _watched_live_receivers(original: Function) -> Function:
 def _watch(
     send: SendRecord, sync_receivers: list[Any], async_receivers: list[Any]
 ) -> tuple[list[Any], list[Any]]:
-    if sync_receivers:
-        watched = SyncReceivers(sync_receivers)
-        watched.send = send
-        sync_receivers = watched
-    if async_receivers:
-        async_receivers = send.async_receivers = AsyncReceivers(send, async_receivers)
-    return sync_receivers, async_receivers
+    if not async_receivers:
+        watched = SyncReceivers(send, sync_receivers)
+        send.receivers = (watched,)
+        return watched, async_receivers
+    watched_async = AsyncReceivers(send, async_receivers, len(sync_receivers))
+    if not sync_receivers:
+        send.receivers = (watched_async,)
+        return sync_receivers, watched_async
+    watched = SyncReceivers(send, sync_receivers)
+    send.receivers = watched, watched_async
+    return send.receivers
 
 
 def _watched_has_listeners(original: Function) -> Function:
     @functools.wraps(original)
     def has_listeners(self: Signal, *args: Any, **kwargs: Any) -> Any:
-        send: Any = current()
-        if not _waits(send, self):
+        pending = waiting_send()
+        if pending is None or pending[SIGNAL_ID] != id(self):
             return original(self, *args, **kwargs)
         # Somebody asks between a send's beginning and its dispatch loop. They are
         # not to be given the receivers that the loop is waiting for.
-        set_position(send.parent)
+        pending[SIGNAL_ID] = 0
         try:
             return original(self, *args, **kwargs)
         finally:
-            set_position(send)
+            pending[SIGNAL_ID] = id(self)
 
     return has_listeners
 
@@ -220,16 +301,14 @@ def _watched_log_robust_failure(original: Function) -> Function:
 def _fail_call(signal: Signal, receiver: Any, error: BaseException) -> None:
     """End the call that runs, if it is *receiver*'s, by *error*: logging its failure
     is no longer its own time."""
-    call: Any = current()
-    send = call[SEND] if type(call) is list and call else None
-    if (
-        send is not None
-        and send.signal_id == id(signal)
-        and receiver_name(receiver).name == call[RECEIVER].name
-    ):
-        call[END] = recording.clock()
-        call[ERROR] = describe_error(error)
-        set_position(send.parent)
+    end = recording.clock()
+    here = current()
+    send = _robust.get(here >> SEND_BITS)
+    if send is not None and send.signal_id == id(signal):
+        place = here - send.number - 1
+        if send.calls[3 * place].name == receiver_name(receiver).name:
+            send.fail_call(place, end, describe_error(error))
+            set_position(send.parent)
 
 
 _OVERRIDES = {

@@ -13,7 +13,7 @@ from signal_trace import conf, dispatch
 from signal_trace.assembly import assemble
 from signal_trace.errors import describe_error
 from signal_trace.names import receiver_name
-from signal_trace.recording import Window, position, report_bug, standing_call
+from signal_trace.recording import Window, position, report_bug
 from signal_trace.trace import Trace
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,24 +70,22 @@ class Recording:
         except Exception:
             report_bug("closing a recording")
             self._trace = _empty_trace(self.name, self.kind)
-        window.forget()
 
     def __del__(self) -> None:
         # Never closed, and nobody is left who could ask for the trace.
         window, self._window = self._window, None
         if window is not None and self._token is not None:
             window.close()
-            window.forget()
             dispatch.patches.end()
 
     def _open(self) -> None:
         dispatch.patches.begin()
         try:
-            self._window = Window(standing_call(position.get()))
+            self._window = Window()
         except Exception:
             dispatch.patches.end()
             raise
-        self._token = position.set(self._window.root)
+        self._token = position.set(self._window.number)
 
     def _close(self, window: Window) -> None:
         window.close()
@@ -95,9 +93,9 @@ class Recording:
         if token is None:
             return  # It was never opened rightly.
         dispatch.patches.end()
-        if position.get() is window.root:
+        if position.get() == window.number:
             # In another context, with a copy of the position, the token is of no
-            # use, and the position is left alone: it will be emptied.
+            # use, and the position is left alone: it leads nowhere any more.
             with contextlib.suppress(ValueError):
                 position.reset(token)
 

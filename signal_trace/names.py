@@ -32,14 +32,15 @@ class Memory(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._values: dict[int, T] = {}
+        #: By id; only to be read.
+        self.values: dict[int, T] = {}
         self._references: dict[int, weakref.ref[Any]] = {}
-        self.get = self._values.get
+        self.get = self.values.get
 
     def keep(self, subject: object, value: T) -> T:
         """Remember *value* for *subject* where it can be referred to weakly."""
         key = id(subject)
-        values, references = self._values, self._references
+        values, references = self.values, self._references
 
         def forget(_: object) -> None:
             values.pop(key, None)
@@ -53,7 +54,7 @@ class Memory(Generic[T]):
         return value
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.values)
 
 
 class ReceiverName:
@@ -92,6 +93,10 @@ NO_SENDER = SenderName("None")
 _receivers: Memory[ReceiverName] = Memory()
 _senders: Memory[SenderName] = Memory()
 _instances: Memory[SenderName] = Memory()
+
+#: The name of a receiver by its id, for who can't wait; None where `receiver_name` is
+#: to be asked.
+known_receiver = _receivers.get
 
 
 def receiver_name(receiver: Any) -> ReceiverName:

@@ -3,31 +3,31 @@
 Here things are appended, and nothing else: everything that can wait is done by
 `assembly` at the end.
 
-The *position* says where in a recording the running code stands. It is
+The *position* says where in a recording the running code stands. It is a number, and
+0 where nothing is recorded:
 
-- None, or an emptied list, where nothing is recorded: falsy, in one test;
-- a *call*: a list, laid out as below, of the receiver that runs now. The window's
-  root is a call as well, of no receiver;
-- a `SendRecord`, only from a send's beginning until its dispatch loop has been
-  given its receivers to watch.
+    window ‖ send, 40 bits ‖ call, 24 bits
 
-A context that was copied (a thread's, a task's, a timer's) keeps its position for
-as long as it lives, long after the recording. So closing a recording empties every
-call in place: what is left holds nothing, and records nothing.
+A number names a call for good, whichever is running by now, and holds nothing. A
+context that was copied (a thread's, a task's, a timer's) keeps its position for as
+long as it lives, long after the recording; what that number then leads to is what
+`windows` says: nothing.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from signal_trace.names import ReceiverName, SenderName
-from signal_trace.signal_names import SignalName
+from signal_trace.send_kinds import SendKind
 from signal_trace.trace import Error
 
 logger = logging.getLogger("signal_trace.bugs")
@@ -41,135 +41,183 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-# A call is a list, since nothing that Python makes is quicker, and there is one for
-# every receiver that runs. END is None while it runs.
-CallRecord = list[Any]
-WINDOW, SEND, RECEIVER, START, END, ERROR, IS_ASYNC = range(7)
+WINDOW_BITS = 64
+SEND_BITS = 24
+
+position: ContextVar[int] = ContextVar("signal_trace.position", default=0)
+
+# A send that waits for its receivers. It is a list, since nothing that Python makes is
+# quicker: most sends of most requests are heard by nobody, only counted, and should
+# cost no more than that. SIGNAL_ID is 0 once it waits no more; HEARD is the
+# `SendRecord` that it became; OUTER another one that waits meanwhile.
+PendingSend = list[Any]
+SIGNAL_ID, SENDER_ID, PARENT, METHOD, BEGUN, HEARD, OUTER = range(7)
+waiting: ContextVar[PendingSend | None] = ContextVar(
+    "signal_trace.waiting", default=None
+)
 
 # Stands as a call's error from when its receiver is known to have raised until the
 # exception itself is seen, a moment later and one frame up.
 RAISED: Any = "raised"
 
 
-class SendRecord:
-    """One send. ``calls`` are in the order in which they began.
+class CallRecord(NamedTuple):
+    """One receiver's run, as `SendRecord.read_calls` finds it; *end* is None where it
+    hasn't ended, and *number* the position inside of it."""
 
-    ``signal`` and ``sender`` are there once the send is kept. Most sends of most
-    requests are heard by nobody, only counted, and should cost no more than that.
-    """
+    number: int
+    receiver: ReceiverName
+    start: int
+    end: int | None
+    error: Error | None
+    is_async: bool
 
-    __slots__ = (
-        "async_errors",
-        "async_receivers",
-        "calls",
-        "end",
-        "error",
-        "method",
-        "never_ran",
-        "parent",
-        "sender",
-        "signal",
-        "signal_id",
-        "start",
-        "was_heard",
-        "window",
-    )
 
-    signal: SignalName
-    sender: SenderName
+class AsyncCallRecord:
+    """An async receiver's run while it goes on."""
 
-    def __init__(self, signal_id: int, method: str, parent: CallRecord) -> None:
-        self.signal_id = signal_id
-        self.method = method
-        self.parent = parent
-        self.window: Window = parent[WINDOW]
-        self.was_heard = False
+    __slots__ = ("end", "error", "number", "receiver", "start")
+
+    def __init__(self, number: int, receiver: ReceiverName) -> None:
+        self.number = number
+        self.receiver = receiver
+        self.start = clock()
         self.end: int | None = None
         self.error: Error | None = None
-        self.calls: list[CallRecord] = []
-        self.never_ran: Sequence[ReceiverName] = ()
-        # Held only while Django's own frame holds them: until the send ends.
-        self.async_receivers: Any = None
-        # ids of exceptions that async receivers raised and that are on their way
-        # to the send: tells them from one that a sync receiver raised.
-        self.async_errors: Sequence[int] = ()
-        self.start = clock()
 
 
-position: ContextVar[CallRecord | SendRecord | None] = ContextVar(
-    "signal_trace.position", default=None
-)
+class SendRecord:
+    """One send that was heard.
 
+    ``calls`` holds name, start and end of each synchronous call, one after the other;
+    the last may lack its end. Objects of their own would cost as much again, and the
+    garbage collector's time. What few sends have stands on the class until one has it.
+    """
 
-def standing_call(here: CallRecord | SendRecord | None) -> CallRecord | None:
-    """The call at a position, a window's root included; None outside of any."""
-    call = here.parent if type(here) is SendRecord else here
-    return call or None  # type: ignore[return-value]
+    end: int | None = None
+    error: Error | None = None
+    never_ran: Sequence[ReceiverName] = ()
+    #: How synchronous calls failed, by their place: when, and with what.
+    failures: dict[int, tuple[int, Error]] = {}  # noqa: RUF012  # Never added to.
+    async_calls: Sequence[AsyncCallRecord] = ()
+    #: The lists that Django iterates, until the send ends.
+    receivers: tuple[Any, ...] = ()
+    #: ids of exceptions that async receivers raised and that are on their way to the
+    #: send: tells them from one that a sync receiver raised.
+    async_errors: Sequence[int] = ()
+    #: Whether its coroutine was thrown away: it will never end.
+    was_dropped = False
+
+    def __init__(
+        self,
+        number: int,
+        signal_id: int,
+        kind: SendKind,
+        sender: SenderName,
+        pending: PendingSend,
+    ) -> None:
+        self.number = number
+        self.signal_id = signal_id
+        self.parent: int = pending[PARENT]
+        self.method: str = pending[METHOD]
+        self.start: int = pending[BEGUN]
+        self.kind = kind
+        self.sender = sender
+        self.calls: list[Any] = []
+
+    def fail_call(self, place: int, end: int, error: Error) -> None:
+        """Note that the synchronous call at *place* ended by raising."""
+        self.failures = {**self.failures, place: (end, error)}
+
+    def release(self) -> None:
+        """Let go of what is Django's: the send has ended."""
+        for receivers in self.receivers:
+            receivers.release()
+        self.receivers = ()
+
+    def read_calls(self) -> Iterator[CallRecord]:
+        """The calls so far, in the order in which they began."""
+        calls = [*self._read_sync_calls(), *self._read_async_calls()]
+        calls.sort(key=lambda call: call.start)
+        return iter(calls)
+
+    def _read_sync_calls(self) -> Iterator[CallRecord]:
+        flat = [*self.calls, None]  # Others may append meanwhile.
+        for place in range((len(flat)) // 3):
+            name, start, end = flat[3 * place : 3 * place + 3]
+            end, error = self.failures.get(place, (end, None))
+            yield CallRecord(self.number + 1 + place, name, start, end, error, False)
+
+    def _read_async_calls(self) -> Iterator[CallRecord]:
+        for call in self.async_calls:
+            yield CallRecord(
+                call.number, call.receiver, call.start, call.end, call.error, True
+            )
 
 
 class Window:
     """What one open recording sees.
 
-    A window opened inside another holds the sends of its own time and context. The
-    outer one reads them there when it closes, so each is appended once.
+    A window opened inside another holds the sends of its own time and context, and
+    hands them on to the other when it closes: each is appended once.
     """
 
-    __slots__ = (
-        "closed",
-        "end",
-        "id",
-        "inner",
-        "outer",
-        "outer_call",
-        "root",
-        "sends",
-        "start",
-        "started_at",
-        "unreceived",
-    )
-
-    def __init__(self, outer_call: CallRecord | None = None) -> None:
+    def __init__(self) -> None:
         self.id = uuid.uuid4().hex
-        self.outer_call = outer_call
-        self.outer: Window | None = outer_call[WINDOW] if outer_call else None
-        self.inner: list[Window] = []
+        self.number = next(_numbers) << WINDOW_BITS
+        self.outer_position = position.get()
+        outer = window_at(self.outer_position)
+        self.outer_id = None if outer is None else outer.id
+        self.send_numbers = itertools.count(self.number, 1 << SEND_BITS)
+        next(self.send_numbers)  # The window's own, where no call stands.
         self.sends: list[SendRecord] = []
-        self.unreceived: dict[tuple[SignalName, SenderName], int] = {}
-        self.root: CallRecord = [self, None, None, 0, None, None, False]
-        self.closed = False
-        if self.outer is not None:
-            self.outer.inner.append(self)
+        self.unreceived: defaultdict[SendKind, int] = defaultdict(int)
+        self.inner: set[Window] = set()
+        #: The windows that have closed inside this one, by number: where they were
+        #: opened. What outlives them goes on here.
+        self.stands_for: dict[int, int] = {}
+        if outer is not None:
+            outer.inner.add(self)
+        windows[self.number >> WINDOW_BITS] = self
         self.started_at = now()
         self.start = clock()
         self.end = self.start
 
     def close(self) -> None:
-        """End the window's time; what it holds can still be read."""
+        """End; what was recorded is handed on to the outer window, if one is open.
+
+        It can still be read.
+        """
         self.end = clock()
-        self.closed = True
+        outer = window_at(self.outer_position)
+        for number in (self.number, *self.stands_for):
+            if outer is None:
+                windows.pop(number >> WINDOW_BITS, None)
+            else:
+                windows[number >> WINDOW_BITS] = outer
+        if outer is not None:
+            outer.take_over(self)
 
-    def forget(self) -> None:
-        """Empty every position of this window and of closed ones inside it, unless
-        an open window around it is still to read them."""
-        outer = self.outer
-        while outer is not None:
-            if not outer.closed:
-                return
-            outer = outer.outer
-        self._empty()
+    def take_over(self, inner: Window) -> None:
+        """Add what *inner* recorded, which was opened in here."""
+        self.inner.discard(inner)
+        self.inner |= inner.inner
+        self.stands_for |= {**inner.stands_for, inner.number: inner.outer_position}
+        self.sends += inner.sends
+        for kind, count in list(inner.unreceived.items()):
+            self.unreceived[kind] += count
 
-    def _empty(self) -> None:
-        for inner in self.inner:
-            if inner.closed:
-                inner._empty()
-        for send in self.sends:
-            for call in send.calls:
-                call.clear()
-            send.async_receivers = None
-        self.root.clear()
-        self.inner = []
-        self.sends = []
-        self.unreceived = {}
+
+_numbers = itertools.count(1)
+
+#: Where what is sent from a position is recorded: the windows by their number. For one
+#: that has closed inside another stands the other one.
+windows: dict[int, Window] = {}
+
+
+def window_at(here: int) -> Window | None:
+    """The open window that records what is sent from a position."""
+    return windows.get(here >> WINDOW_BITS)
 
 
 _reported: set[str] = set()

@@ -2,81 +2,78 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 from signal_trace import recording
+from signal_trace.names import known_receiver as known_name
 from signal_trace.names import receiver_name
-from signal_trace.recording import (
-    END,
-    ERROR,
-    RAISED,
-    START,
-    CallRecord,
-    SendRecord,
-    position,
-    report_bug,
-)
+from signal_trace.recording import RAISED, SendRecord, position, report_bug
 
-current = position.get
 set_position = position.set
 
 
 class SyncReceivers(list[Any]):
-    """A send's synchronous receivers: times each, from handing it out until the
-    loop comes back for the next.
+    """A send's synchronous receivers, for its dispatch loop to iterate.
 
-    A receiver that raises ends the loop, which closes the generator at its yield.
+    Only the first to iterate them is that loop. Whoever looks at the locals of Django's
+    frame later, as error reports do, finds a list.
     """
 
-    __slots__ = ("send",)
-    send: SendRecord
+    __slots__ = ("_watched",)
+
+    def __init__(self, send: SendRecord, receivers: list[Any]) -> None:
+        super().__init__(receivers)
+        self._watched: Iterator[Any] | None = _watched(send, receivers)
 
     def __iter__(self) -> Iterator[Any]:
-        send = self.send
-        window, calls, parent, clock = (
-            send.window,
-            send.calls,
-            send.parent,
-            recording.clock,
-        )
-        receivers = list.__iter__(self)
-        for receiver in receivers:
-            call: CallRecord | None = None
-            if parent:  # Else the recording has ended meanwhile.
-                try:
-                    name = receiver_name(receiver)
-                    call = [window, send, name, 0, None, None, False]
-                    calls.append(call)
-                    set_position(call)
-                    call[START] = clock()
-                except Exception:
-                    if parent:
-                        report_bug("beginning a call")
-            try:
-                yield receiver
-            except GeneratorExit:
-                if call:
-                    with contextlib.suppress(IndexError):
-                        _abandon_call(send, call)
-                    send.never_ran = [receiver_name(one) for one in receivers]
-                return
-            end = clock()
-            # Another thread may end the recording, and so empty the call, between any
-            # two lines. (A context manager would cost more than the rest of this.)
-            try:
-                if call and call[END] is None:
-                    call[END] = end
-            except IndexError:
-                pass
-        set_position(parent)
+        loop, self._watched = self._watched, None
+        return super().__iter__() if loop is None else loop
+
+    def release(self) -> None:
+        """Hold nothing of the recording any more."""
+        self._watched = None
 
 
-def _abandon_call(send: SendRecord, call: CallRecord) -> None:
-    """End the call that ended its loop, by raising if nothing else is known of it."""
-    if call[END] is None:
-        call[END] = recording.clock()
-        call[ERROR] = RAISED
-    if current() is call:
+def _watched(send: SendRecord, receivers: list[Any]) -> Iterator[Any]:
+    """Time each receiver, from handing it out until the loop comes back for the next.
+
+    A receiver that raises ends the loop, which closes this generator at its yield.
+    """
+    clock = recording.clock
+    append = send.calls.append
+    here = send.number
+    for receiver in receivers:
+        here += 1
+        try:
+            name = known_name(id(receiver))
+            if name is None:
+                name = receiver_name(receiver)
+            set_position(here)
+            append(name)
+            append(clock())
+        except Exception:
+            report_bug("beginning a call")
+            here -= 1
+            yield receiver
+            continue
+        try:
+            yield receiver
+        except GeneratorExit:
+            _abandon(send, here, receivers)
+            return
+        append(clock())
+    set_position(send.parent)
+
+
+def _abandon(send: SendRecord, here: int, receivers: list[Any]) -> None:
+    """End the call at *here*, which ended its loop, by raising if nothing else is known
+    of it."""
+    end = recording.clock()
+    place = here - send.number - 1
+    if place not in send.failures:
+        send.fail_call(place, end, RAISED)
+    if position.get() == here:
         set_position(send.parent)
+    send.calls.append(end)
+    send.never_ran = [receiver_name(one) for one in receivers[place + 1 :]]

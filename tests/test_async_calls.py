@@ -16,7 +16,7 @@ import signal_trace
 from signal_trace import Trace
 from signal_trace import recording as recording_module
 from signal_trace.async_calls import AsyncReceiver
-from signal_trace.recording import position
+from signal_trace.recording import position, window_at
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -394,7 +394,7 @@ def test_a_call_stepped_and_closed_from_other_contexts_harms_nothing() -> None:
 
     def step_and_close(**kwargs: Any) -> None:
         # As the dispatch loop of an `asend` does, but without an event loop.
-        call = AsyncReceiver(sends[0], hang)(**kwargs)
+        call = AsyncReceiver(sends[0], hang, sends[0].number + 3)(**kwargs)
         assert contextvars.copy_context().run(call.send, None) == "suspended"
         assert call.cr_frame is not None  # The coroutine's own attributes.
         contextvars.Context().run(call.close)
@@ -403,7 +403,9 @@ def test_a_call_stepped_and_closed_from_other_contexts_harms_nothing() -> None:
     sends: list[Any] = []
 
     def keep_send(**kwargs: Any) -> None:
-        sends.append(position.get()[recording_module.SEND])  # type: ignore[index]
+        window = window_at(position.get())
+        assert window is not None
+        sends.extend(window.sends)
 
     with signal_trace.record() as recording:
         connected(keep_send, step_and_close).send("top")

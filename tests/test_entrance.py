@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 import signal_trace
 from signal_trace import dispatch, entrance, recording
-from signal_trace.recording import position
+from signal_trace.recording import position, window_at
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -284,7 +284,7 @@ def test_an_inner_recording_that_ends_after_the_outer_one_goes_on() -> None:
     ping.send("neither")
     assert senders(outer.trace) == ["both"]
     assert senders(inner.trace) == ["both", "inner only"]
-    assert not position.get()
+    assert window_at(position.get()) is None
 
 
 def test_a_recording_that_is_never_closed_harms_no_later_one() -> None:
@@ -307,7 +307,7 @@ def test_a_recording_that_is_dropped_open_takes_its_patches_along() -> None:
     forget()
     gc.collect()
     assert dispatch.patches._recordings == open_before
-    assert not position.get()
+    assert window_at(position.get()) is None
 
 
 def test_a_recording_closed_in_another_context_leaves_that_context_alone() -> None:
@@ -346,7 +346,7 @@ def test_a_recording_that_ends_during_a_send_keeps_nothing_of_the_rest() -> None
         signal.connect(receiver)
     one.__enter__()
     assert len(signal.send("x")) == 3
-    assert not position.get()
+    assert window_at(position.get()) is None
     (send,) = one.trace.sends
     assert [call.receiver.rpartition(".")[2] for call in send.calls] == ["close"]
     assert (send.duration_ns, send.calls[0].duration_ns) == (None, None)

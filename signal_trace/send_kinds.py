@@ -1,0 +1,47 @@
+"""What is sent by whom: a signal and a kind of sender, named together once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import Signal
+
+from signal_trace.names import Memory, SenderName, sender_kind
+from signal_trace.signal_names import SignalName, signal_name
+
+
+class SendKind:
+    """The names of a signal and of a kind of sender; one object for each pair of them,
+    for as long as both live."""
+
+    __slots__ = ("sender", "signal")
+
+    def __init__(self, signal: SignalName, sender: SenderName) -> None:
+        self.signal = signal
+        self.sender = sender
+
+
+_by_sender: Memory[Memory[SendKind]] = Memory()
+_by_class: Memory[Memory[SendKind]] = Memory()
+
+#: The kinds that are known by the very sender, a class or None, for who can't wait:
+#: ``known[id(signal)].values[id(sender)]``, or a KeyError. See `send_kind`.
+known = _by_sender.values
+
+
+def send_kind(signal: Signal, sender: Any) -> SendKind:
+    """The kind of a send; of a sender that is no class its class alone counts."""
+    if sender is None or issubclass(type(sender), type):
+        kinds, subject = _by_sender, sender
+    else:
+        kinds, subject = _by_class, type(sender)
+    of_signal = kinds.get(id(signal))
+    if of_signal is None:
+        of_signal = kinds.keep(signal, Memory())
+    kind = of_signal.get(id(subject))
+    if kind is None:
+        kind = SendKind(signal_name(signal), sender_kind(sender))
+        of_signal.keep(subject, kind)
+        if subject is None:
+            of_signal.values[id(None)] = kind  # It never dies.
+    return kind
