@@ -1,5 +1,7 @@
 # make demo    a shop to trace, on http://127.0.0.1:8000/ (PORT=8001 for another port)
 # make test    the tests (ARGS="-k panel" hands arguments to pytest)
+# make bench   what tracing costs, into docs/performance.md (ARGS=--quick: roughly, and
+#              written nowhere; ARGS=--help)
 # make lint    ruff and mypy
 
 PYTHON ?= python3
@@ -11,7 +13,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 MANAGE := PYTHONUNBUFFERED=1 $(RUN) demo/manage.py
 
-.PHONY: demo test lint
+.PHONY: demo test bench lint
 .NOTPARALLEL:
 
 # The shop starts afresh each time: nothing left behind by an older demo can break it.
@@ -27,6 +29,9 @@ demo: $(VENV)/demo
 test: $(VENV)/dev
 	@$(RUN) -m pytest $(ARGS)
 
+bench: $(VENV)/bench
+	@$(RUN) tests/benchmarks/run.py $(ARGS)
+
 lint: $(VENV)/dev
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
@@ -37,10 +42,15 @@ $(VENV)/demo: $(VENV)/made-of pyproject.toml
 	@$(PIP) install --editable '.[toolbar]' --group demo
 	@touch $@
 
+$(VENV)/bench: $(VENV)/made-of pyproject.toml
+	@echo "Installing the benchmarks into $(VENV)"
+	@$(PIP) install --editable '.[otel]' --group bench
+	@touch $@
+
 $(VENV)/dev: $(VENV)/made-of pyproject.toml
 	@echo "Installing the development tools into $(VENV)"
 	@$(PIP) install --editable '.[toolbar,otel]' --group dev
-	@touch $@ $(VENV)/demo
+	@touch $@ $(VENV)/demo $(VENV)/bench
 
 # The environment is made again when it doesn't run, was left half-made, came along
 # with a copied tree (its links would lead to the old one), or $(PYTHON) is another.

@@ -49,9 +49,10 @@ position: ContextVar[int] = ContextVar("signal_trace.position", default=0)
 # A send that waits for its receivers. It is a list, since nothing that Python makes is
 # quicker: most sends of most requests are heard by nobody, only counted, and should
 # cost no more than that. SIGNAL_ID is 0 once it waits no more; HEARD is the
-# `SendRecord` that it became; OUTER another one that waits meanwhile.
+# `SendRecord` that it became, RECEIVERS the lists that Django iterates; OUTER is
+# another one that waits meanwhile. It is empty once the send has ended.
 PendingSend = list[Any]
-SIGNAL_ID, SENDER_ID, PARENT, METHOD, BEGUN, HEARD, OUTER = range(7)
+SIGNAL_ID, SENDER_ID, PARENT, METHOD, BEGUN, HEARD, RECEIVERS, OUTER = range(8)
 waiting: ContextVar[PendingSend | None] = ContextVar(
     "signal_trace.waiting", default=None
 )
@@ -100,8 +101,6 @@ class SendRecord:
     #: How synchronous calls failed, by their place: when, and with what.
     failures: dict[int, tuple[int, Error]] = {}  # noqa: RUF012  # Never added to.
     async_calls: Sequence[AsyncCallRecord] = ()
-    #: The lists that Django iterates, until the send ends.
-    receivers: tuple[Any, ...] = ()
     #: ids of exceptions that async receivers raised and that are on their way to the
     #: send: tells them from one that a sync receiver raised.
     async_errors: Sequence[int] = ()
@@ -128,12 +127,6 @@ class SendRecord:
     def fail_call(self, place: int, end: int, error: Error) -> None:
         """Note that the synchronous call at *place* ended by raising."""
         self.failures = {**self.failures, place: (end, error)}
-
-    def release(self) -> None:
-        """Let go of what is Django's: the send has ended."""
-        for receivers in self.receivers:
-            receivers.release()
-        self.receivers = ()
 
     def read_calls(self) -> Iterator[CallRecord]:
         """The calls so far, in the order in which they began."""

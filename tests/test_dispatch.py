@@ -15,7 +15,7 @@ import pytest
 from django.dispatch import Signal
 
 import signal_trace
-from signal_trace import Trace, async_calls, dispatch, recording, sync_calls
+from signal_trace import Trace, async_calls, dispatch, recording, sends, sync_calls
 from signal_trace.trace import Call, Send
 
 if TYPE_CHECKING:
@@ -920,7 +920,7 @@ def test_a_bug_at_a_sends_beginning_stays_with_us(
         raise LookupError("ours")
 
     monkeypatch.setattr(recording, "_reported", set())
-    monkeypatch.setattr(dispatch, broken, fail)
+    monkeypatch.setattr(sends, broken, fail)
     signal = connected(first, later)
     with signal_trace.record():
         assert signal.send(Sender) == [(first, "first"), (later, "later")]

@@ -1,0 +1,213 @@
+"""A send, from its beginning to its end, as those who watch the dispatcher tell it.
+
+Hot: each send goes through here, and what it costs the application waits for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import Signal
+from django.dispatch.dispatcher import NO_RECEIVERS
+
+from signal_trace import recording
+from signal_trace.async_calls import AsyncReceivers
+from signal_trace.errors import describe_error
+from signal_trace.names import receiver_name, sender_name
+from signal_trace.recording import (
+    HEARD,
+    METHOD,
+    OUTER,
+    PARENT,
+    RAISED,
+    RECEIVERS,
+    SEND_BITS,
+    SENDER_ID,
+    SIGNAL_ID,
+    WINDOW_BITS,
+    PendingSend,
+    SendRecord,
+    position,
+    report_bug,
+    waiting,
+    windows,
+)
+from signal_trace.send_kinds import known as known_kinds
+from signal_trace.send_kinds import send_kind
+from signal_trace.sync_calls import SyncReceivers
+
+current = position.get
+set_position = position.set
+waiting_send = waiting.get
+set_waiting = waiting.set
+
+ROBUST = ("send_robust", "asend_robust")
+
+# The robust sends that are under way, by number: they are told of failures.
+_robust: dict[int, SendRecord] = {}
+
+
+def begin_send(
+    here: int, signal: Signal, sender: Any, method: str
+) -> PendingSend | None:
+    """Begin a send that waits for its receivers; None where it is not to be."""
+    try:
+        outer = waiting_send()
+        if outer and outer[SIGNAL_ID]:
+            if _is_of(outer, signal, sender):
+                return None  # A layer of ours above this one has begun it.
+        else:
+            outer = None
+        begun = recording.clock()
+        pending = [id(signal), id(sender), here, method, begun, None, None, outer]
+        set_waiting(pending)
+    except Exception:
+        report_bug("beginning a send")
+        return None
+    return pending
+
+
+def _is_of(pending: PendingSend, signal: Signal, sender: Any) -> bool:
+    """Whether *pending* still waits, and is a send of *signal* by *sender*."""
+    waits_for: tuple[int, int] = (pending[SIGNAL_ID], pending[SENDER_ID])
+    return waits_for == (id(signal), id(sender))
+
+
+def hear_send(
+    pending: PendingSend,
+    signal: Signal,
+    sender: Any,
+    sync_receivers: list[Any],
+    async_receivers: list[Any],
+) -> tuple[list[Any], list[Any]] | None:
+    """The receivers in a form that notices being called, for the send that waits for
+    them; None where its recording has ended."""
+    send = _keep_send(pending, signal, sender)
+    if send is None:
+        return None
+    sent_to = len(sync_receivers)
+    if sync_receivers:
+        sync_receivers = SyncReceivers(send, sync_receivers)
+    if async_receivers:
+        async_receivers = AsyncReceivers(send, async_receivers, sent_to)
+    pending[RECEIVERS] = sync_receivers, async_receivers
+    return sync_receivers, async_receivers
+
+
+def _keep_send(pending: PendingSend, signal: Signal, sender: Any) -> SendRecord | None:
+    window = windows.get(pending[PARENT] >> WINDOW_BITS)
+    if window is None:
+        set_position(0)
+        return None
+    try:
+        kind = known_kinds[id(signal)].values[id(sender)]
+        name = kind.sender
+    except KeyError:
+        kind = send_kind(signal, sender)
+        name = sender_name(sender)
+    number = next(window.send_numbers)
+    send = pending[HEARD] = SendRecord(number, id(signal), kind, name, pending)
+    window.sends.append(send)
+    if pending[METHOD] in ROBUST:
+        _robust[number >> SEND_BITS] = send
+    return send
+
+
+def end_send(
+    pending: PendingSend, signal: Signal, sender: Any, error: BaseException | None
+) -> None:
+    """Close a send, which returned or raised *error*."""
+    try:
+        now = recording.clock()
+        if pending[OUTER] is not None:
+            set_waiting(pending[OUTER])
+        send = pending[HEARD]
+        if send is None and error is not None:
+            send = _keep_send(pending, signal, sender)  # Finding receivers failed.
+        if send is None:
+            here = pending[PARENT]
+            pending.clear()
+            if error is None:
+                count_unreceived(here, signal, sender)
+            return
+        if error is None:
+            send.end = now
+        elif isinstance(error, GeneratorExit):
+            send.was_dropped = True  # It never finished.
+        else:
+            send.end = now
+            _blame(send, error, pending[RECEIVERS])
+        if pending[METHOD] in ROBUST:
+            _robust.pop(send.number >> SEND_BITS, None)
+        for receivers in pending[RECEIVERS] or ():
+            if receivers:
+                receivers.release()
+        # Whoever keeps the exception keeps this list.
+        pending.clear()
+    except Exception:
+        report_bug("ending a send")
+
+
+def _blame(send: SendRecord, error: BaseException, receivers: Any) -> None:
+    """Tie *error* to the receiver that raised it, and note who never ran for it."""
+    send.error = describe_error(error)
+    for place, (end, known) in send.failures.items():
+        if known is RAISED and id(error) not in send.async_errors:
+            send.fail_call(place, end, send.error)
+    if receivers is not None and type(receivers[1]) is AsyncReceivers:
+        send.never_ran = [*send.never_ran, *receivers[1].never_called()]
+
+
+def fail_call(signal: Signal, receiver: Any, error: BaseException) -> None:
+    """End the call that runs, if it is *receiver*'s in a robust send of *signal*, by
+    *error*: logging its failure is no longer its own time."""
+    end = recording.clock()
+    here = current()
+    send = _robust.get(here >> SEND_BITS)
+    if send is not None and send.signal_id == id(signal):
+        place = here - send.number - 1
+        if send.calls[3 * place].name == receiver_name(receiver).name:
+            send.fail_call(place, end, describe_error(error))
+            set_position(send.parent)
+
+
+def count_unreceived(here: int, signal: Signal, sender: Any) -> None:
+    """Count a send from *here* that nobody heard."""
+    try:
+        outer = waiting_send()
+        if outer and _is_of(outer, signal, sender):
+            return  # A layer of ours above this one will count it.
+        window = windows.get(here >> WINDOW_BITS)
+        if window is None:
+            set_position(0)
+        else:
+            window.unreceived[send_kind(signal, sender)] += 1
+    except Exception:
+        report_bug("counting a send")
+
+
+def is_unreceived(here: int, signal: Signal, sender: Any) -> bool:
+    """Whether Django is about to return at once, as it does where nobody will hear a
+    send: that send is counted then, and done with.
+
+    To have Django do it as well would cost as much again as all of this, only for
+    handing keywords on. What it looks at is the same in every version that is known.
+    """
+    try:
+        if signal.receivers and not (
+            signal.use_caching
+            and signal.sender_receivers_cache.get(sender) is NO_RECEIVERS
+        ):
+            return False
+    except Exception:
+        return False  # It is for Django to raise.
+    try:
+        outer = waiting_send()
+        if not outer or not outer[SIGNAL_ID]:
+            window = windows[here >> WINDOW_BITS]
+            window.unreceived[known_kinds[id(signal)].values[id(sender)]] += 1
+            return True
+    except KeyError:
+        pass
+    count_unreceived(here, signal, sender)
+    return True

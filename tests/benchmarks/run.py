@@ -1,0 +1,91 @@
+"""Measure what tracing costs, and print it.
+
+A full run writes its tables into docs/performance.md. Measures the signal_trace of
+this checkout, or of one that PYTHONPATH names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
+from tests.benchmarks import machine, page, plan, report, rounds
+from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.measures import evaluate
+
+PAGE = rounds.ROOT / "docs/performance.md"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    phases = plan.PHASES
+    if options.only:
+        phases = plan.only(phases, set(options.only.split(",")))
+    if options.quick:
+        phases = plan.quick(phases)
+    if options.tiny:
+        phases = plan.tiny(phases)
+    checkout = rounds.checkout()
+    is_whole = not (options.only or options.quick or options.tiny)
+    started = time.monotonic()
+
+    def tell(text: str) -> None:
+        print(f"{time.monotonic() - started:4.0f} s  {text}", file=sys.stderr)
+
+    samples: dict[str, list[rounds.Samples]] = {}
+    observed: dict[str, list[rounds.Cells]] = {}
+    for phase in phases:
+        for generation, cells in rounds.measure(phase, checkout, tell):
+            samples.setdefault(phase.name, []).append(generation)
+            observed.setdefault(phase.name, []).extend(cells)
+
+    results = evaluate(observed)
+    tables = report.tables(observed, results)
+    about = machine.describe()
+    print(about)
+    print(f"signal_trace of {checkout}")
+    for table in tables:
+        print(f"\n{report.as_text(table)}")
+    if options.output:
+        machine.save(samples, options.output)
+    if is_whole and checkout == rounds.ROOT:
+        page.rewrite(PAGE, "\n\n".join([about, *map(report.as_markdown, tables)]))
+        print(f"\nWritten to {PAGE.relative_to(rounds.ROOT)}.")
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    names = [*CONTENDERS, *(one.name for one in plan.PHASES)]
+    names += [one.name for one in plan.WORKLOADS]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NAME,...",
+        help="measure only these contenders, workloads or groups of workloads, and"
+        f" write nothing: {', '.join(names)}",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="measure roughly, and write nothing"
+    )
+    parser.add_argument(
+        "--tiny", action="store_true", help="only see that everything runs"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="save all times for pyperf to read"
+    )
+    options = parser.parse_args(arguments)
+    if unknown := set(filter(None, (options.only or "").split(","))) - set(names):
+        parser.error(
+            f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(names)}"
+        )
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
