@@ -16,7 +16,6 @@ from signal_trace.errors import describe_error
 from signal_trace.names import receiver_name, sender_name
 from signal_trace.recording import (
     HEARD,
-    METHOD,
     OUTER,
     PARENT,
     RAISED,
@@ -40,11 +39,6 @@ current = position.get
 set_position = position.set
 waiting_send = waiting.get
 set_waiting = waiting.set
-
-ROBUST = ("send_robust", "asend_robust")
-
-# The robust sends that are under way, by number: they are told of failures.
-_robust: dict[int, SendRecord] = {}
 
 
 def begin_send(
@@ -85,13 +79,14 @@ def hear_send(
     send = _keep_send(pending, signal, sender)
     if send is None:
         return None
-    sent_to = len(sync_receivers)
-    if sync_receivers:
-        sync_receivers = SyncReceivers(send, sync_receivers)
     if async_receivers:
-        async_receivers = AsyncReceivers(send, async_receivers, sent_to)
-    pending[RECEIVERS] = sync_receivers, async_receivers
-    return sync_receivers, async_receivers
+        taken = len(sync_receivers)
+        async_receivers = AsyncReceivers(send, async_receivers, taken)
+    if sync_receivers:
+        sync_receivers = watched = SyncReceivers(sync_receivers)
+        watched.send = send
+    receivers = pending[RECEIVERS] = sync_receivers, async_receivers
+    return receivers
 
 
 def _keep_send(pending: PendingSend, signal: Signal, sender: Any) -> SendRecord | None:
@@ -108,8 +103,6 @@ def _keep_send(pending: PendingSend, signal: Signal, sender: Any) -> SendRecord 
     number = next(window.send_numbers)
     send = pending[HEARD] = SendRecord(number, id(signal), kind, name, pending)
     window.sends.append(send)
-    if pending[METHOD] in ROBUST:
-        _robust[number >> SEND_BITS] = send
     return send
 
 
@@ -137,11 +130,11 @@ def end_send(
         else:
             send.end = now
             _blame(send, error, pending[RECEIVERS])
-        if pending[METHOD] in ROBUST:
-            _robust.pop(send.number >> SEND_BITS, None)
-        for receivers in pending[RECEIVERS] or ():
-            if receivers:
-                receivers.release()
+        receivers = pending[RECEIVERS]
+        if receivers is not None and (receivers[1] or error is not None):
+            for one in receivers:
+                if one:
+                    one.release()
         # Whoever keeps the exception keeps this list.
         pending.clear()
     except Exception:
@@ -163,12 +156,16 @@ def fail_call(signal: Signal, receiver: Any, error: BaseException) -> None:
     *error*: logging its failure is no longer its own time."""
     end = recording.clock()
     here = current()
-    send = _robust.get(here >> SEND_BITS)
-    if send is not None and send.signal_id == id(signal):
+    window = windows.get(here >> WINDOW_BITS)
+    for send in reversed(window.sends) if window is not None else ():
+        if send.number >> SEND_BITS != here >> SEND_BITS:
+            continue  # One that the receiver sent.
         place = here - send.number - 1
-        if send.calls[3 * place].name == receiver_name(receiver).name:
+        name = send.calls[3 * place].name
+        if send.signal_id == id(signal) and name == receiver_name(receiver).name:
             send.fail_call(place, end, describe_error(error))
             set_position(send.parent)
+        return
 
 
 def count_unreceived(here: int, signal: Signal, sender: Any) -> None:

@@ -20,22 +20,19 @@ class SyncReceivers(list[Any]):
     frame later, as error reports do, finds a list.
     """
 
-    __slots__ = ("_watched",)
-
-    def __init__(self, send: SendRecord, receivers: list[Any]) -> None:
-        super().__init__(receivers)
-        self._watched: Iterator[Any] | None = _watched(send, receivers)
+    __slots__ = ("send",)
+    send: SendRecord | None
 
     def __iter__(self) -> Iterator[Any]:
-        loop, self._watched = self._watched, None
-        return super().__iter__() if loop is None else loop
+        send, self.send = self.send, None
+        return list.__iter__(self) if send is None else _watched(send, self)
 
     def release(self) -> None:
         """Hold nothing of the recording any more."""
-        self._watched = None
+        self.send = None
 
 
-def _watched(send: SendRecord, receivers: list[Any]) -> Iterator[Any]:
+def _watched(send: SendRecord, receivers: SyncReceivers) -> Iterator[Any]:
     """Time each receiver, from handing it out until the loop comes back for the next.
 
     A receiver that raises ends the loop, which closes this generator at its yield.
@@ -43,7 +40,7 @@ def _watched(send: SendRecord, receivers: list[Any]) -> Iterator[Any]:
     clock = recording.clock
     append = send.calls.append
     here = send.number
-    for receiver in receivers:
+    for receiver in list.__iter__(receivers):
         here += 1
         try:
             name = known_name(id(receiver))
@@ -66,7 +63,7 @@ def _watched(send: SendRecord, receivers: list[Any]) -> Iterator[Any]:
     set_position(send.parent)
 
 
-def _abandon(send: SendRecord, here: int, receivers: list[Any]) -> None:
+def _abandon(send: SendRecord, here: int, receivers: SyncReceivers) -> None:
     """End the call at *here*, which ended its loop, by raising if nothing else is known
     of it."""
     end = recording.clock()
