@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from signal_trace.durations import covered
+from signal_trace.ignoring import ignores_kind, ignores_send
 from signal_trace.names import (
     ReceiverName,
-    SenderName,
     encodable,
     type_name,
 )
@@ -22,7 +22,7 @@ from signal_trace.recording import (
     SendRecord,
     Window,
 )
-from signal_trace.signal_names import SignalName
+from signal_trace.tally import SendTally, Tallies
 from signal_trace.trace import (
     EARLIER_RAISED,
     SEND_FAILED,
@@ -30,6 +30,8 @@ from signal_trace.trace import (
     Call,
     Error,
     NotCalled,
+    Omitted,
+    OmittedCalls,
     Send,
     Trace,
     Unreceived,
@@ -44,8 +46,6 @@ CANCELLED = type_name(asyncio.CancelledError)
 DEEPEST_ATTRIBUTE = 5
 LARGEST_NUMBER = 2**63 - 1  # What whoever reads the JSON can be expected to hold.
 
-Ignores = Callable[[str], bool]
-
 
 def assemble(
     window: Window,
@@ -54,15 +54,11 @@ def assemble(
     name: str,
     attributes: dict[str, Any],
     error: Error | None,
-    ignores: Ignores,
 ) -> Trace:
-    """Build the trace of a closed *window*.
-
-    *ignores* says whether a signal, sender or receiver of that name is to be left
-    out; with a send go its calls, and with a call the sends nested in it.
-    """
+    """Build the trace of a closed *window*, without what it ignores: with a send go its
+    calls, and with a call the sends nested in it."""
     windows = list(_with_inner(window))
-    kept = _keep(window, windows, ignores)
+    kept = _keep(window, windows)
     attributes = {
         encodable(key if type(key) is str else type_name(type(key))): plain_value(value)
         for key, value in attributes.items()
@@ -79,12 +75,13 @@ def assemble(
         attributes=attributes,
         error=error,
         sends=tuple(_sends(window, kept)),
-        unreceived=tuple(_unreceived(windows, ignores)),
+        unreceived=tuple(_unreceived(windows)),
         not_called=tuple(
             NotCalled(one.id, name.name, name.file, name.line, _reason(one.record))
             for one in kept
             for name in one.never_ran
         ),
+        omitted=tuple(_omitted(windows)),
     )
 
 
@@ -127,27 +124,35 @@ def _with_inner(window: Window) -> Iterator[Window]:
         yield from _with_inner(inner)
 
 
-def _keep(window: Window, windows: list[Window], ignores: Ignores) -> list[_Kept]:
+def _keep(window: Window, windows: list[Window]) -> list[_Kept]:
     """The sends in the order of their start, each after what it was sent from."""
     records = [record for one in windows for record in list(one.sends)]
     records.sort(key=lambda record: record.start)
     opened_at = _inner_windows(windows)
+    ignores = window.ignores
     ids: dict[int, int | None] = {window.number: None}
+    ignored: set[int] = set()
     next_id = 1
     kept = []
     for record in records:
         parent = record.parent
         while parent in opened_at:
             parent = opened_at[parent]
-        if parent not in ids or _ignored(record.kind.signal, record.sender, ignores):
-            continue
         made = list(record.read_calls())
+        if parent in ignored or ignores_send(record.kind, record.sender, ignores):
+            ignored.update(call.number for call in made)
+            continue
         calls = [call for call in made if not ignores(call.receiver.name)]
         never_ran = [name for name in record.never_ran if not ignores(name.name)]
+        if len(calls) < len(made):
+            ignored.update(
+                {call.number for call in made}.difference(call.number for call in calls)
+            )
         if (made or record.never_ran) and not (calls or never_ran):
             continue
         numbered = list(enumerate(calls, next_id + 1))
-        kept.append(_Kept(next_id, ids[parent], record, numbered, never_ran))
+        # What it was sent from may be forgotten, past the limit.
+        kept.append(_Kept(next_id, ids.get(parent), record, numbered, never_ran))
         ids.update((call.number, number) for number, call in numbered)
         next_id += 1 + len(calls)
     return kept
@@ -160,11 +165,6 @@ def _inner_windows(windows: list[Window]) -> dict[int, int]:
     for one in windows:
         opened_at |= one.stands_for
     return opened_at | {one.number: one.outer_position for one in windows[1:]}
-
-
-def _ignored(signal: SignalName, sender: SenderName, ignores: Ignores) -> bool:
-    names = (signal.name, sender.name, *sender.class_names)
-    return any(ignores(name) for name in names)
 
 
 def _reason(record: SendRecord) -> str:
@@ -190,7 +190,13 @@ def _sends(window: Window, kept: list[_Kept]) -> Iterator[Send]:
             start_ns=record.start - window.start,
             duration_ns=None if record.end is None else record.end - record.start,
             calls=tuple(
-                _call(number, call, window, nested[number])
+                _call(
+                    number,
+                    call,
+                    window,
+                    nested[number],
+                    record.nested_ns.get(call.number, 0),
+                )
                 for number, call in one.calls
             ),
             error=record.error,
@@ -198,13 +204,17 @@ def _sends(window: Window, kept: list[_Kept]) -> Iterator[Send]:
 
 
 def _call(
-    number: int, call: CallRecord, window: Window, nested: list[tuple[int, int]]
+    number: int,
+    call: CallRecord,
+    window: Window,
+    nested: list[tuple[int, int]],
+    nested_ns: int,
 ) -> Call:
     duration = own = None
     if call.end is not None:
         duration = call.end - call.start
         inside = ((max(begin, call.start), min(end, call.end)) for begin, end in nested)
-        own = duration - covered(inside)
+        own = duration - nested_ns - covered(inside)
     return Call(
         id=number,
         receiver=call.receiver.name,
@@ -218,11 +228,11 @@ def _call(
     )
 
 
-def _unreceived(windows: list[Window], ignores: Ignores) -> list[Unreceived]:
+def _unreceived(windows: list[Window]) -> list[Unreceived]:
     counts: Counter[tuple[str, str]] = Counter()
     for window in windows:
         for kind, count in list(window.unreceived.items()):
-            if not _ignored(kind.signal, kind.sender, ignores):
+            if not ignores_kind(kind, window.ignores):
                 counts[kind.signal.name, kind.sender.name] += count
     return [
         Unreceived(signal, sender, count)
@@ -230,3 +240,41 @@ def _unreceived(windows: list[Window], ignores: Ignores) -> list[Unreceived]:
             counts.items(), key=lambda item: (-item[1], item[0])
         )
     ]
+
+
+def _omitted(windows: list[Window]) -> list[Omitted]:
+    """What was folded, the sends that are most first, and so with their calls."""
+    tallies = Tallies()
+    for window in windows:
+        tallies += window.tallies
+    omitted = [
+        Omitted(
+            signal=signal,
+            sender=sender,
+            count=tally.sends.count,
+            failures=tally.sends.failures,
+            total_ns=tally.sends.total_ns,
+            max_ns=tally.sends.max_ns,
+            receivers_ns=tally.receivers_ns,
+            calls=_omitted_calls(tally),
+        )
+        for (signal, sender), tally in tallies
+    ]
+    return sorted(omitted, key=lambda one: (-one.count, one.signal, one.sender))
+
+
+def _omitted_calls(tally: SendTally) -> tuple[OmittedCalls, ...]:
+    calls = [
+        OmittedCalls(
+            receiver=receiver,
+            file=file,
+            line=line,
+            count=calls.count,
+            failures=calls.failures,
+            total_ns=calls.total_ns,
+            self_ns=calls.self_ns,
+            max_ns=calls.max_ns,
+        )
+        for (receiver, file, line), calls in tally.calls.items()
+    ]
+    return tuple(sorted(calls, key=lambda one: (-one.count, one.receiver)))

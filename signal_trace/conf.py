@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
+from signal_trace.ignoring import Ignores
+
 NAME = "SIGNAL_TRACE"
 
 # What the toolbar sets off, which is none of the application's: its own models and
@@ -31,20 +33,27 @@ class Settings:
 
     ``ENABLED``: whether panel and middleware record at all. ``IGNORE``: dotted
     names, or beginnings of them, of signals, senders, receivers and apps that no
-    trace shows. ``SINKS``: where the middleware sends finished traces, each
+    trace shows. ``MAX_SENDS``: how many sends a trace keeps one by one; more are
+    counted and added up. ``SINKS``: where the middleware sends finished traces, each
     ``{"BACKEND": "dotted.path", "OPTIONS": {…}}``.
     """
 
     ENABLED: bool = True
     IGNORE: list[str] = field(default_factory=list)
+    MAX_SENDS: int = 10_000
     SINKS: list[dict[str, Any]] = field(default_factory=lambda: [LOG_SINK])
 
-    def ignores(self, name: str) -> bool:
-        """Whether traces leave out what is called *name*."""
-        return any(
-            name == ignored or name.startswith(f"{ignored}.")
-            for ignored in (*ALWAYS_IGNORED, *self.IGNORE)
-        )
+    @functools.cached_property
+    def ignores(self) -> Ignores:
+        """Says whether traces leave out what is called by a name."""
+        whole = (*ALWAYS_IGNORED, *self.IGNORE)
+        beginnings = tuple(f"{name}." for name in whole)
+
+        @functools.lru_cache(maxsize=10_000)
+        def ignores(name: str) -> bool:
+            return name in whole or name.startswith(beginnings)
+
+        return ignores
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,8 @@ def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, Any, str, str]]:
     and an example."""
     if key == "ENABLED" and type(value) is not bool:
         yield "", value, "bool", '"ENABLED": True'
+    elif key == "MAX_SENDS" and (type(value) is not int or value < 0):
+        yield "", value, "number from 0", '"MAX_SENDS": 10_000'
     elif key == "IGNORE":
         example = '"IGNORE": ["django.contrib.sessions", "shop.AuditEntry"]'
         yield from _wrong_items(value, _is_name, "dotted name", example)

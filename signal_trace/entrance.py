@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from signal_trace import conf, dispatch
 from signal_trace.assembly import assemble
 from signal_trace.errors import describe_error
+from signal_trace.folding import close
 from signal_trace.names import receiver_name
 from signal_trace.recording import Window, position, report_bug
 from signal_trace.trace import Trace
@@ -52,7 +53,7 @@ class Recording:
             self._open()
         except Exception:
             report_bug("opening a recording")
-            self._window = Window()
+            self._window = _blind_window()
         return self
 
     def __exit__(
@@ -75,20 +76,21 @@ class Recording:
         # Never closed, and nobody is left who could ask for the trace.
         window, self._window = self._window, None
         if window is not None and self._token is not None:
-            window.close()
+            close(window)
             dispatch.patches.end()
 
     def _open(self) -> None:
         dispatch.patches.begin()
         try:
-            self._window = Window()
+            settings = conf.settings()
+            self._window = Window(settings.MAX_SENDS, settings.ignores)
         except Exception:
             dispatch.patches.end()
             raise
         self._token = position.set(self._window.number)
 
     def _close(self, window: Window) -> None:
-        window.close()
+        close(window)
         token, self._token = self._token, None
         if token is None:
             return  # It was never opened rightly.
@@ -106,7 +108,6 @@ class Recording:
             name=self.name,
             attributes=self.attributes,
             error=None if error is None else describe_error(error),
-            ignores=conf.settings().ignores,
         )
 
     async def __aenter__(self) -> Self:
@@ -163,16 +164,20 @@ class Recording:
         return recorded  # type: ignore[return-value]
 
 
+def _blind_window() -> Window:
+    """A window in which nothing is sent."""
+    return Window(0, lambda name: True)
+
+
 def _empty_trace(name: str, kind: str) -> Trace:
-    window = Window()
-    window.close()
+    window = _blind_window()
+    close(window)
     return assemble(
         window,
         kind=kind,
         name=name,
         attributes={},
         error=None,
-        ignores=lambda name: False,
     )
 
 

@@ -99,8 +99,8 @@ class SignalTracePanel(Panel):
         trace = self.recording.trace
         self.record_stats(
             {
-                "calls": len(trace.calls),
-                "failures": len(failures(trace)),
+                "calls": trace.call_count,
+                "failures": len(failures(trace)) + trace.omitted_failures,
                 "receivers_ns": trace.receivers_ns,
                 "trace": pack(trace),
             }

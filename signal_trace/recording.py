@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 import time
 import uuid
 from collections import defaultdict
@@ -26,8 +27,10 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from signal_trace.ignoring import Ignores
 from signal_trace.names import ReceiverName, SenderName
 from signal_trace.send_kinds import SendKind
+from signal_trace.tally import Tallies
 from signal_trace.trace import Error
 
 logger = logging.getLogger("signal_trace.bugs")
@@ -106,6 +109,8 @@ class SendRecord:
     async_errors: Sequence[int] = ()
     #: Whether its coroutine was thrown away: it will never end.
     was_dropped = False
+    #: What folded sends (see `folding`) took of calls, by their numbers.
+    nested_ns: dict[int, int] = {}  # noqa: RUF012  # Never added to.
 
     def __init__(
         self,
@@ -127,6 +132,19 @@ class SendRecord:
     def fail_call(self, place: int, end: int, error: Error) -> None:
         """Note that the synchronous call at *place* ended by raising."""
         self.failures = {**self.failures, place: (end, error)}
+
+    def add_nested(self, number: int, ns: int) -> None:
+        """Note that sends of the call *number* took so long, which are forgotten."""
+        self.nested_ns = {**self.nested_ns, number: self.nested_ns.get(number, 0) + ns}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it and all its calls have ended."""
+        return (
+            (self.end is not None or self.was_dropped)
+            and len(self.calls) % 3 == 0
+            and all(call.end is not None for call in self.async_calls)
+        )
 
     def read_calls(self) -> Iterator[CallRecord]:
         """The calls so far, in the order in which they began."""
@@ -155,7 +173,11 @@ class Window:
     hands them on to the other when it closes: each is appended once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int, ignores: Ignores) -> None:
+        """*limit* is how many sends are kept one by one, *ignores* what is not kept at
+        all."""
+        self.limit = limit
+        self.ignores = ignores
         self.id = uuid.uuid4().hex
         self.number = next(_numbers) << WINDOW_BITS
         self.outer_position = position.get()
@@ -165,6 +187,14 @@ class Window:
         next(self.send_numbers)  # The window's own, where no call stands.
         self.sends: list[SendRecord] = []
         self.unreceived: defaultdict[SendKind, int] = defaultdict(int)
+        # Of use to `folding`: how many of the sends are kept for good, those of them
+        # that hadn't ended by then, and at how many it is called.
+        self.settled = 0
+        self.late: list[SendRecord] = []
+        self.fold_at = limit
+        self.most_kinds = MOST_KINDS
+        self.folding = threading.Lock()
+        self.tallies = Tallies()
         self.inner: set[Window] = set()
         #: The windows that have closed inside this one, by number: where they were
         #: opened. What outlives them goes on here.
@@ -176,11 +206,9 @@ class Window:
         self.start = clock()
         self.end = self.start
 
-    def close(self) -> None:
-        """End; what was recorded is handed on to the outer window, if one is open.
-
-        It can still be read.
-        """
+    def close(self) -> Window | None:
+        """End: what is sent from here on is the outer window's, if one is open, which
+        is returned."""
         self.end = clock()
         outer = window_at(self.outer_position)
         for number in (self.number, *self.stands_for):
@@ -188,18 +216,40 @@ class Window:
                 windows.pop(number >> WINDOW_BITS, None)
             else:
                 windows[number >> WINDOW_BITS] = outer
-        if outer is not None:
-            outer.take_over(self)
+        return outer
 
     def take_over(self, inner: Window) -> None:
-        """Add what *inner* recorded, which was opened in here."""
+        """Add what *inner* recorded, which was opened in here and has closed."""
         self.inner.discard(inner)
         self.inner |= inner.inner
         self.stands_for |= {**inner.stands_for, inner.number: inner.outer_position}
+        while len(self.stands_for) > MOST_INNER:
+            first = next(iter(self.stands_for))
+            del self.stands_for[first]
+            windows.pop(first >> WINDOW_BITS, None)
+        for send in inner.sends:
+            if send.parent == inner.number:
+                send.parent = inner.outer_position
         self.sends += inner.sends
+        self.tallies += inner.tallies
         for kind, count in list(inner.unreceived.items()):
             self.unreceived[kind] += count
 
+    def resolve(self, number: int) -> int:
+        """The position *number*; that at which a window was opened in here, where it
+        stands for one that has closed."""
+        while number in self.stands_for:
+            number = self.stands_for[number]
+        return number
+
+
+# So many windows that have closed inside another are remembered: what outlives an
+# earlier one is not recorded.
+MOST_INNER = 1_000
+
+# So many kinds of unreceived sends are counted apart before `folding` puts those of the
+# same names together: signals and classes may be made anew for each send.
+MOST_KINDS = 10_000
 
 _numbers = itertools.count(1)
 

@@ -13,6 +13,7 @@ from django.dispatch.dispatcher import NO_RECEIVERS
 from signal_trace import recording
 from signal_trace.async_calls import AsyncReceivers
 from signal_trace.errors import describe_error
+from signal_trace.folding import fold, merge_unreceived
 from signal_trace.names import receiver_name, sender_name
 from signal_trace.recording import (
     HEARD,
@@ -102,7 +103,10 @@ def _keep_send(pending: PendingSend, signal: Signal, sender: Any) -> SendRecord 
         name = sender_name(sender)
     number = next(window.send_numbers)
     send = pending[HEARD] = SendRecord(number, id(signal), kind, name, pending)
-    window.sends.append(send)
+    sends = window.sends
+    sends.append(send)
+    if len(sends) >= window.fold_at:
+        fold(window)
     return send
 
 
@@ -179,6 +183,8 @@ def count_unreceived(here: int, signal: Signal, sender: Any) -> None:
             set_position(0)
         else:
             window.unreceived[send_kind(signal, sender)] += 1
+            if len(window.unreceived) > window.most_kinds:
+                merge_unreceived(window)
     except Exception:
         report_bug("counting a send")
 

@@ -119,6 +119,44 @@ class NotCalled:
 
 
 @dataclass(frozen=True, slots=True)
+class OmittedCalls:
+    """What the calls of one receiver add up to, in sends that were left out.
+
+    ``failures`` counts those that raised. ``total_ns``, ``self_ns`` and ``max_ns``, the
+    longest, are of those that finished.
+    """
+
+    receiver: str
+    file: str | None
+    line: int | None
+    count: int
+    failures: int
+    total_ns: int
+    self_ns: int
+    max_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Omitted:
+    """What the sends of one signal by one kind of sender add up to that were left out,
+    beyond the ``MAX_SENDS`` that a trace keeps one by one.
+
+    ``failures`` counts those that raised. ``total_ns`` and ``max_ns``, the longest, are
+    of those that finished. ``receivers_ns`` is the time that receivers took of those
+    sends that were not sent from another receiver.
+    """
+
+    signal: str
+    sender: str
+    count: int
+    failures: int
+    total_ns: int
+    max_ns: int
+    receivers_ns: int
+    calls: tuple[OmittedCalls, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """What was recorded of one request, command or block.
 
@@ -127,6 +165,8 @@ class Trace:
     ``started_at`` an aware datetime in UTC. ``attributes`` holds plain values
     only. ``error`` is the exception that ended the recorded block. ``sends`` is
     flat, in the order of their start; ids are unique among sends and calls alike.
+    ``omitted`` is what the sends add up to that are not in ``sends``, for being too
+    many.
     """
 
     version: str
@@ -140,11 +180,33 @@ class Trace:
     sends: tuple[Send, ...]
     unreceived: tuple[Unreceived, ...]
     not_called: tuple[NotCalled, ...]
+    omitted: tuple[Omitted, ...]
 
     @property
     def calls(self) -> tuple[Call, ...]:
         """Every call, send by send."""
         return tuple(call for send in self.sends for call in send.calls)
+
+    @property
+    def omitted_count(self) -> int:
+        """How many sends are left out of ``sends``."""
+        return sum(one.count for one in self.omitted)
+
+    @property
+    def send_count(self) -> int:
+        """How many sends some receiver was to hear, those left out included."""
+        return len(self.sends) + self.omitted_count
+
+    @property
+    def call_count(self) -> int:
+        """How many calls there were, those left out included."""
+        kept = sum(len(send.calls) for send in self.sends)
+        return kept + sum(calls.count for one in self.omitted for calls in one.calls)
+
+    @property
+    def omitted_failures(self) -> int:
+        """How many calls raised in the sends that are left out."""
+        return sum(calls.failures for one in self.omitted for calls in one.calls)
 
     @property
     def unreceived_count(self) -> int:
@@ -154,7 +216,8 @@ class Trace:
     @property
     def receivers_ns(self) -> int:
         """The wall time during which receivers ran: concurrent calls count once."""
-        return covered((call.start_ns, self.end_of(call)) for call in self.calls)
+        kept = covered((call.start_ns, self.end_of(call)) for call in self.calls)
+        return kept + sum(one.receivers_ns for one in self.omitted)
 
     def end_of(self, timed: Send | Call) -> int:
         """When a send or call ended; the trace's end where it never did."""

@@ -17,6 +17,8 @@ from signal_trace.trace import (
     Error,
     Frame,
     NotCalled,
+    Omitted,
+    OmittedCalls,
     Send,
     Trace,
     Unreceived,
@@ -117,6 +119,35 @@ CHECKOUT = Trace(
     not_called=(
         NotCalled(1, "shop.receivers.reindex", "shop/receivers.py", 40, EARLIER_RAISED),
     ),
+    omitted=(),
+)
+
+# Some of what it sent was too much to keep.
+LARGE = replace(
+    CHECKOUT,
+    omitted=(
+        Omitted(
+            signal=POST_SAVE,
+            sender="shop.Line",
+            count=2400,
+            failures=1,
+            total_ns=1300 * MS,
+            max_ns=3 * MS,
+            receivers_ns=1200 * MS,
+            calls=(
+                OmittedCalls(
+                    receiver="shop.receivers.recount",
+                    file="shop/receivers.py",
+                    line=50,
+                    count=2400,
+                    failures=1,
+                    total_ns=1200 * MS,
+                    self_ns=1100 * MS,
+                    max_ns=2 * MS,
+                ),
+            ),
+        ),
+    ),
 )
 
 EMPTY = replace(
@@ -129,6 +160,7 @@ EMPTY = replace(
     sends=(),
     unreceived=(),
     not_called=(),
+    omitted=(),
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -144,6 +176,30 @@ errors = st.none() | st.builds(
     type=names,
     message=st.none() | texts,
     frames=st.lists(frames, max_size=2).map(tuple),
+)
+omitted = st.builds(
+    Omitted,
+    signal=names,
+    sender=names,
+    count=short,
+    failures=short,
+    total_ns=short,
+    max_ns=short,
+    receivers_ns=short,
+    calls=st.lists(
+        st.builds(
+            OmittedCalls,
+            receiver=names,
+            file=files,
+            line=st.none() | short,
+            count=short,
+            failures=short,
+            total_ns=short,
+            self_ns=short,
+            max_ns=short,
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 plain_values = st.recursive(
     st.none()
@@ -214,6 +270,7 @@ def traces(draw: st.DrawFn) -> Trace:
             )
         ),
         not_called=tuple(draw(st.lists(missed, max_size=2))) if sends else (),
+        omitted=tuple(draw(st.lists(omitted, max_size=2))),
     )
     return _with_self_times(trace)
 

@@ -29,7 +29,11 @@ def write(trace: Trace) -> str:
     document = {
         "traceEvents": list(_events(trace)),
         "displayTimeUnit": "ms",
-        "otherData": {"id": trace.id, "started_at": trace.started_at.isoformat()},
+        "otherData": {
+            "id": trace.id,
+            "started_at": trace.started_at.isoformat(),
+            "omitted_sends": trace.omitted_count,
+        },
     }
     return json_text(document)
 

@@ -20,7 +20,7 @@ def write(trace: Trace) -> str:
 def _lines(trace: Trace) -> Iterator[str]:
     yield (
         f"{trace.name or trace.kind}: {shown(trace.duration_ns)},"
-        f" {_counted(len(trace.sends), 'send')}, {_counted(len(trace.calls), 'call')},"
+        f" {_counted(trace.send_count, 'send')}, {_counted(trace.call_count, 'call')},"
         f" {shown(trace.receivers_ns)} in receivers"
     )
     yield f"started at {trace.started_at.isoformat(timespec='milliseconds')}"
@@ -37,12 +37,32 @@ def _lines(trace: Trace) -> Iterator[str]:
         total, own = _times(node)
         indent = "  " * depth
         yield f"{total:>{COLUMN}} {own:>{COLUMN}}  {indent}{_described(node)}"
+    yield from _omitted(trace)
     if trace.unreceived:
         yield ""
         yield f"{_counted(trace.unreceived_count, 'send')} that no receiver heard:"
     for signal, count, by_sender in unreceived_by_signal(trace):
         senders = ", ".join(f"{one.sender} ({one.count:,})" for one in by_sender)
         yield f"{count:>{COLUMN},}  {short_name(signal)} from {senders}"
+
+
+def _omitted(trace: Trace) -> Iterator[str]:
+    if trace.omitted:
+        yield ""
+        more = _counted(trace.omitted_count, "more send")
+        yield f"{more}, beyond MAX_SENDS and only added up:"
+    for one in trace.omitted:
+        name = f"▸ {short_name(one.signal)} from {one.sender}"
+        raised = f", {one.failures:,} raised" if one.failures else ""
+        times = f"{shown(one.total_ns)} in all, {shown(one.max_ns)} at most"
+        yield f"{one.count:>{COLUMN},}  {name}: {times}{raised}"
+        for calls in one.calls:
+            raised = f" ✗ {calls.failures:,} raised" if calls.failures else ""
+            times = (
+                f"{shown(calls.total_ns)} in all, {shown(calls.self_ns)} of its own,"
+                f" {shown(calls.max_ns)} at most"
+            )
+            yield f"{calls.count:>{COLUMN},}    {calls.receiver}: {times}{raised}"
 
 
 def _times(node: Node) -> tuple[str, str]:

@@ -23,6 +23,7 @@ class LogSink:
     - ``id``, ``kind``, ``name``, ``started_at`` (ISO 8601, UTC)
     - ``duration_ms``, ``receivers_ms``: of the whole, and of receivers in it
     - ``sends``, ``calls``, ``unreceived``, ``failures``, ``not_called``: counts
+    - ``omitted``: sends that the trace only counts, for being too many
     - ``slowest_receiver`` by self time, ``slowest_receiver_ms`` (or None)
     - ``failed_receivers``: objects of ``receiver``, ``error`` and ``signal``
     - ``error``: the exception that ended what was recorded (or None)
@@ -45,7 +46,11 @@ class LogSink:
         self.level = logging.getLevelNamesMapping()[level]
 
     def __call__(self, trace: Trace) -> None:
-        failed = trace.error is not None or any(call.error for call in trace.calls)
+        failed = (
+            trace.error is not None
+            or trace.omitted_failures > 0
+            or any(call.error for call in trace.calls)
+        )
         level = max(self.level, logging.WARNING) if failed else self.level
         if not self.logger.isEnabledFor(level):
             return
@@ -89,11 +94,12 @@ def summary(trace: Trace) -> dict[str, Any]:
         "started_at": trace.started_at.isoformat(),
         "duration_ms": in_ms(trace.duration_ns),
         "receivers_ms": in_ms(trace.receivers_ns),
-        "sends": len(trace.sends),
-        "calls": len(trace.calls),
+        "sends": trace.send_count,
+        "calls": trace.call_count,
         "unreceived": trace.unreceived_count,
-        "failures": len(failed),
+        "failures": len(failed) + trace.omitted_failures,
         "not_called": len(trace.not_called),
+        "omitted": trace.omitted_count,
         "slowest_receiver": top and top.receiver,
         "slowest_receiver_ms": top and in_ms(top.self_ns or 0),
         "failed_receivers": failed,

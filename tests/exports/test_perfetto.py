@@ -146,6 +146,7 @@ def test_track_that_is_free_again_is_used_again() -> None:
         CHECKOUT,
         sends=(replace(send, parent=None, start_ns=0, duration_ns=30, calls=calls),),
         not_called=(),
+        omitted=(),
     )
     assert [event["tid"] for event in events_of(trace) if event["cat"] == "call"] == [
         1,

@@ -76,6 +76,7 @@ SUMMARY = {
     "unreceived": 2101,
     "failures": 1,
     "not_called": 1,
+    "omitted": 0,
     "slowest_receiver": "shop.receivers.Mailer.send",
     "slowest_receiver_ms": 4.0,
     "failed_receivers": [

@@ -1,0 +1,172 @@
+"""Keeps a recording from growing for ever.
+
+A window keeps its first sends one by one, up to its limit. Of those beyond it what has
+ended is *folded*, a batch at a time: added up, exactly, and forgotten.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from signal_trace.durations import covered
+from signal_trace.ignoring import ignores_send
+from signal_trace.recording import (
+    MOST_KINDS,
+    SEND_BITS,
+    CallRecord,
+    SendRecord,
+    Window,
+    report_bug,
+)
+from signal_trace.send_kinds import SendKind
+
+# So many sends beyond the limit wait for the next folding: few enough to be folded
+# without a pause that anybody would notice.
+BATCH = 500
+
+FOREVER = 2**63
+
+Interval = tuple[int, int]
+
+
+def close(window: Window) -> None:
+    """End what *window* records, and hand it on to the window around it."""
+    outer = window.close()
+    if len(window.sends) > window.limit:
+        fold(window, closing=True)
+    if outer is not None:
+        outer.take_over(window)
+
+
+def fold(window: Window, *, closing: bool = False) -> None:
+    """Fold what *window* holds beyond its limit: what has ended, and when it is
+    *closing* all."""
+    if not window.folding.acquire(blocking=closing):
+        return  # Another thread is about it.
+    try:
+        _Folding(window, closing).fold()
+    except Exception:
+        report_bug("folding a recording")
+    finally:
+        window.fold_at = max(window.limit, len(window.sends)) + BATCH
+        window.folding.release()
+
+
+class _Folding:
+    def __init__(self, window: Window, closing: bool) -> None:
+        self.window = window
+        self.closing = closing
+        self.new = window.sends[window.settled :]
+        self.sends = {
+            send.number >> SEND_BITS: send for send in [*window.late, *self.new]
+        }
+
+    def fold(self) -> None:
+        window = self.window
+        wanted = [
+            send for send in self.new if not (send.is_over and self.is_ignored(send))
+        ]
+        room = max(0, window.limit - window.settled)
+        kept, beyond = wanted[:room], wanted[room:]
+        done = [send for send in beyond if self.closing or send.is_over]
+        open_still = [send for send in beyond if not (self.closing or send.is_over)]
+        open_since = self.credit(done, open_still)
+        for send in done:
+            if not self.is_ignored(send):
+                self.tally(send, open_since)
+        end = window.settled + len(self.new)
+        window.sends[window.settled : end] = [*kept, *open_still]
+        window.settled += len(kept)
+        window.late += [send for send in kept if not send.is_over]
+
+    def parent(self, send: SendRecord) -> int:
+        """The number of the call that *send* was sent from, or of a window."""
+        return self.window.resolve(send.parent)
+
+    def is_ignored(self, send: SendRecord) -> bool:
+        """Whether *send* is to be left out, or what it was sent from."""
+        ignores = self.window.ignores
+        while True:
+            if ignores_send(send.kind, send.sender, ignores):
+                return True
+            above, call = self.call(self.parent(send))
+            if above is None or call is None:
+                return False
+            if ignores(call.receiver.name):
+                return True
+            send = above
+
+    def interval(self, send: SendRecord) -> Interval:
+        return send.start, self.window.end if send.end is None else send.end
+
+    def credit(
+        self, done: list[SendRecord], open_still: list[SendRecord]
+    ) -> dict[int, int]:
+        """Add the time of sends that will be forgotten to the calls that they were sent
+        from: it isn't their own. Returns since when other sends of a call are open.
+
+        Sends of one call may overlap. What runs later than the beginning of one that is
+        still open is left to that one, which will cover it all.
+        """
+        late = self.window.late
+        settled = [send for send in late if self.closing or send.is_over]
+        unsettled = [send for send in late if not (self.closing or send.is_over)]
+        open_since: dict[int, int] = defaultdict(lambda: FOREVER)
+        for send in (*open_still, *unsettled):
+            number = self.parent(send)
+            open_since[number] = min(open_since[number], send.start)
+        known: dict[int, list[Interval]] = defaultdict(list)
+        for send in settled:
+            known[self.parent(send)].append(self.interval(send))
+        nested: dict[int, list[Interval]] = defaultdict(list)
+        for send in done:
+            nested[self.parent(send)].append(self.interval(send))
+        for number, intervals in nested.items():
+            sent_from, call = self.call(number)
+            if sent_from is None or call is None:
+                continue
+            until = min(open_since[number], call.end or FOREVER)
+            before = [(start, min(end, until)) for start, end in known[number]]
+            added = [(start, min(end, until)) for start, end in intervals]
+            sent_from.add_nested(number, covered([*before, *added]) - covered(before))
+        return open_since
+
+    def call(self, number: int) -> tuple[SendRecord | None, CallRecord | None]:
+        """The call of a number, with its send, where they are still known."""
+        send = self.sends.get(number >> SEND_BITS)
+        calls = () if send is None else send.read_calls()
+        return send, next((call for call in calls if call.number == number), None)
+
+    def tally(self, send: SendRecord, open_since: dict[int, int]) -> None:
+        """Add up *send* and its calls."""
+        made = list(send.read_calls())
+        calls = [call for call in made if not self.window.ignores(call.receiver.name)]
+        if made and not calls:
+            return
+        tally = self.window.tallies.of(send.kind)
+        duration = None if send.end is None else send.end - send.start
+        tally.sends.add(duration, 0, send.error is not None)
+        for call in calls:
+            total, own = None, 0
+            if call.end is not None:
+                total = call.end - call.start
+                covered_yet = max(
+                    0, call.end - max(call.start, open_since[call.number])
+                )
+                own = total - send.nested_ns.get(call.number, 0) - covered_yet
+            tally.of(call.receiver).add(total, own, call.error is not None)
+        if self.call(self.parent(send))[1] is None:
+            ends = (call.end or self.window.end for call in calls)
+            starts = (call.start for call in calls)
+            tally.receivers_ns += covered(zip(starts, ends, strict=True))
+
+
+def merge_unreceived(window: Window) -> None:
+    """Put kinds of unreceived sends that are called alike together."""
+    first: dict[tuple[str, str], SendKind] = {}
+    for kind, count in list(window.unreceived.items()):
+        known = first.setdefault((kind.signal.name, kind.sender.name), kind)
+        if known is not kind:
+            del window.unreceived[kind]
+            window.unreceived[known] += count
+    window.most_kinds = 2 * len(window.unreceived) + MOST_KINDS
