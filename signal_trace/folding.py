@@ -36,6 +36,8 @@ def close(window: Window) -> None:
         fold(window, closing=True)
     if outer is not None:
         outer.take_over(window)
+        if len(outer.sends) >= outer.fold_at:
+            fold(outer)
 
 
 def fold(window: Window, *, closing: bool = False) -> None:
@@ -63,21 +65,26 @@ class _Folding:
 
     def fold(self) -> None:
         window = self.window
-        wanted = [
-            send for send in self.new if not (send.is_over and self.is_ignored(send))
-        ]
+        wanted: list[SendRecord] = []
+        unwanted: list[SendRecord] = []
+        for send in self.new:
+            (unwanted if self.is_ignored(send) else wanted).append(send)
         room = max(0, window.limit - window.settled)
         kept, beyond = wanted[:room], wanted[room:]
-        done = [send for send in beyond if self.closing or send.is_over]
-        open_still = [send for send in beyond if not (self.closing or send.is_over)]
+        done = [send for send in beyond if self.is_over(send)]
+        open_still = [send for send in beyond if not self.is_over(send)]
         open_since = self.credit(done, open_still)
         for send in done:
-            if not self.is_ignored(send):
-                self.tally(send, open_since)
+            self.tally(send, open_since)
+        # What an unwanted one still sends has to be told from the rest.
+        open_still += [send for send in unwanted if not self.is_over(send)]
         end = window.settled + len(self.new)
         window.sends[window.settled : end] = [*kept, *open_still]
         window.settled += len(kept)
         window.late += [send for send in kept if not send.is_over]
+
+    def is_over(self, send: SendRecord) -> bool:
+        return self.closing or send.is_over
 
     def parent(self, send: SendRecord) -> int:
         """The number of the call that *send* was sent from, or of a window."""
@@ -86,6 +93,9 @@ class _Folding:
     def is_ignored(self, send: SendRecord) -> bool:
         """Whether *send* is to be left out, or what it was sent from."""
         ignores = self.window.ignores
+        receivers = [call.receiver for call in send.read_calls()]
+        if receivers and send.is_over and all(ignores(one.name) for one in receivers):
+            return True
         while True:
             if ignores_send(send.kind, send.sender, ignores):
                 return True
@@ -109,8 +119,8 @@ class _Folding:
         still open is left to that one, which will cover it all.
         """
         late = self.window.late
-        settled = [send for send in late if self.closing or send.is_over]
-        unsettled = [send for send in late if not (self.closing or send.is_over)]
+        settled = [send for send in late if self.is_over(send)]
+        unsettled = [send for send in late if not self.is_over(send)]
         open_since: dict[int, int] = defaultdict(lambda: FOREVER)
         for send in (*open_still, *unsettled):
             number = self.parent(send)
@@ -139,10 +149,11 @@ class _Folding:
 
     def tally(self, send: SendRecord, open_since: dict[int, int]) -> None:
         """Add up *send* and its calls."""
-        made = list(send.read_calls())
-        calls = [call for call in made if not self.window.ignores(call.receiver.name)]
-        if made and not calls:
-            return
+        calls = [
+            call
+            for call in send.read_calls()
+            if not self.window.ignores(call.receiver.name)
+        ]
         tally = self.window.tallies.of(send.kind)
         duration = None if send.end is None else send.end - send.start
         tally.sends.add(duration, 0, send.error is not None)

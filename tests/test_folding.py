@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import logging
 import threading
 import tracemalloc
 from collections import defaultdict
+from random import Random
 from typing import Any
 
 import pytest
 from django.dispatch import Signal
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pytest_django import Settings
 
 import signal_trace
@@ -41,6 +41,8 @@ def follow(plan: Plan) -> None:
     for step, *rest in plan:
         if step == "work":
             clock().pass_ms(*rest)
+        elif step in ("together", "leave"):
+            follow(rest[0])
         elif step == "fail":
             raise ValueError("planned")
         else:
@@ -52,11 +54,26 @@ def follow(plan: Plan) -> None:
 async def follow_async(plan: Plan) -> None:
     for step in plan:
         await asyncio.sleep(0)
-        if step[0] == "send" and step[2] == len(SIGNALS):
+        if step[0] == "together":
+            each = (follow_async([one]) for one in step[1])
+            await asyncio.gather(*each, return_exceptions=True)
+        elif step[0] == "leave":
+            # It outlives the receiver that began it.
+            left.append(asyncio.create_task(follow_async(step[1])))
+        elif step[0] == "send" and step[2] == len(SIGNALS):
             method = {"send": "asend", "send_robust": "asend_robust"}[step[1]]
             await getattr(awaited, method)(Shop, plan=step[3])
         else:
             follow([step])
+
+
+left: list[asyncio.Task[None]] = []
+
+
+async def follow_all(plan: Plan) -> None:
+    await asyncio.gather(follow_async(plan), return_exceptions=True)
+    while left:
+        await asyncio.gather(left.pop(), return_exceptions=True)
 
 
 def clock() -> Any:
@@ -95,29 +112,32 @@ def connected() -> Any:
         signal.disconnect(receiver)
 
 
-plans: st.SearchStrategy[Plan] = st.recursive(
-    st.just([]),
-    lambda inner: st.lists(
-        st.tuples(st.just("work"), st.integers(1, 9))
-        | st.tuples(
-            st.just("send"),
-            st.sampled_from(["send", "send_robust"]),
-            st.integers(0, 2),
-            inner,
-        )
-        | st.sampled_from([("fail",)]),
-        max_size=4,
-    ),
-    max_leaves=12,
-)
+def make_plan(random: Random, depth: int = 3) -> Plan:
+    """A random plan, three deep: more sends than any of the limits."""
+    plan: Plan = []
+    for _ in range(random.randint(1, 4)):
+        kinds = ["send", "work", "fail", "together", "leave"]
+        kind = random.choices(kinds, [6, 4, 1, 2, 1])[0]
+        if kind == "send" and depth:
+            method = random.choice(["send", "send_robust"])
+            signal = random.randrange(len(SIGNALS) + 1)
+            plan.append(("send", method, signal, make_plan(random, depth - 1)))
+        elif kind in ("together", "leave") and depth:
+            plan.append((kind, make_plan(random, depth - 1)))
+        elif kind == "fail" and depth < 3:
+            plan.append(("fail",))
+        else:
+            plan.append(("work", random.randint(1, 9)))
+    return plan
 
 
 def run(plan: Plan, *, is_async: bool) -> Trace:
     recording.clock = FakeClock()  # type: ignore[assignment]
+    left.clear()
     with signal_trace.record() as traced:
         with contextlib.suppress(ValueError, ExceptionGroup):
             if is_async:
-                asyncio.run(follow_async([*plan, ("work", 1)]))
+                asyncio.run(follow_all(plan))
             else:
                 follow(plan)
     return traced.trace
@@ -164,20 +184,13 @@ def small(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Any:
     return set_limit
 
 
-@given(
-    plan=plans,
-    limit=st.integers(0, 4),
-    batch=st.integers(1, 3),
-    is_async=st.booleans(),
-)
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("seed", [*range(100), 112, 236, 302, 478])
 def test_sums_are_the_same_with_any_limit(
-    small: Any, plan: Plan, limit: int, batch: int, is_async: bool
+    small: Any, seed: int, is_async: bool
 ) -> None:
+    random = Random(seed)
+    plan, limit, batch = make_plan(random), random.randrange(5), random.randint(1, 3)
     small(1_000)
     whole = run(plan, is_async=is_async)
     small(limit, batch)
@@ -197,3 +210,227 @@ def test_sums_are_the_same_with_any_limit(
     assert {call.id: call.self_ns for call in limited.calls} == {
         call.id: call.self_ns for call in whole.calls[: len(limited.calls)]
     }
+
+
+def note(**kwargs: Any) -> None:
+    pass
+
+
+def grown(work: Any, times: int = 4) -> list[int]:
+    """How many bytes are held after *work* was done once more, and again."""
+    work()
+    held = []
+    tracemalloc.start()
+    try:
+        for _ in range(times):
+            work()
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    return [later - held[0] for later in held[1:]]
+
+
+def send_many() -> None:
+    for _ in range(1_000):
+        ordered.send(Shop, plan=[("send", "send", 1, [])])
+
+
+def send_one_off_signals() -> None:
+    for _ in range(1_000):
+        signal = Signal()
+        signal.send(Shop)
+        # A weak one would keep the signal while the receiver lives, up to Django 6.0.
+        signal.connect(note, weak=False)
+        signal.send(Shop)
+
+
+def send_from_one_off_classes() -> None:
+    for _ in range(1_000):
+        ordered.send(type("Maker", (), {}), plan=[])
+        lonely.send(type("Maker", (), {}))
+
+
+def send_in_inner_recordings() -> None:
+    for _ in range(1_000):
+        with signal_trace.record():
+            ordered.send(Shop, plan=[])
+
+
+def fail_robustly() -> None:
+    for _ in range(1_000):
+        ordered.send_robust(Shop, plan=[("fail",)])
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        send_many,
+        send_one_off_signals,
+        send_from_one_off_classes,
+        send_in_inner_recordings,
+        fail_robustly,
+    ],
+)
+def test_a_recording_stays_as_large_as_it_is(
+    work: Any,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Else pytest would hold what it logs.
+    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 100}
+    monkeypatch.setattr(recording, "MOST_KINDS", 100)
+    monkeypatch.setattr(folding, "MOST_KINDS", 100)
+    monkeypatch.setattr(recording, "MOST_INNER", 100)
+    monkeypatch.setattr(folding, "BATCH", 100)
+    with signal_trace.record() as traced:
+        growth = grown(work)
+    assert max(growth) < 100_000
+    assert len(traced.trace.sends) == 100
+    assert traced.trace.send_count % 5_000 == 0
+    assert len(windows) == 0
+
+
+def test_what_one_off_signals_and_classes_send_is_counted_by_name(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 3}
+    monkeypatch.setattr(recording, "MOST_KINDS", 50)
+    monkeypatch.setattr(folding, "MOST_KINDS", 50)
+    with signal_trace.record() as traced:
+        send_from_one_off_classes()
+    (unreceived,) = traced.trace.unreceived
+    assert (unreceived.signal, unreceived.count) == (f"{HERE}.lonely", 1_000)
+    (omitted,) = traced.trace.omitted
+    assert (omitted.sender, omitted.count) == (f"{HERE}.Maker", 997)
+
+
+def test_what_is_left_out_is_said_by_signal_sender_and_receiver(
+    settings: Settings, clock: FakeClock
+) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 1}
+    with signal_trace.record() as traced:
+        ordered.send(Shop, plan=[("work", 2)])
+        ordered.send_robust(Book(pk=1), plan=[("work", 3), ("fail",)])
+        ordered.send(Book(pk=2), plan=[("send", "send", 1, [("work", 4)])])
+    trace = traced.trace
+    assert [(s.signal, s.sender) for s in trace.sends] == [
+        (f"{HERE}.ordered", f"{HERE}.Shop")
+    ]
+    said = [
+        (
+            one.signal.removeprefix(f"{HERE}."),
+            one.sender.removeprefix(f"{HERE}."),
+            (one.count, one.failures, one.total_ns, one.max_ns, one.receivers_ns),
+            [
+                (
+                    calls.receiver.removeprefix(f"{HERE}."),
+                    (calls.count, calls.failures, calls.total_ns),
+                    (calls.self_ns, calls.max_ns),
+                )
+                for calls in one.calls
+            ],
+        )
+        for one in trace.omitted
+    ]
+    ms = 1_000_000
+    assert said == [
+        (
+            "counted",
+            "Shop",
+            (2, 0, 8 * ms, 4 * ms, 0),
+            [("first", (2, 0, 8 * ms), (8 * ms, 4 * ms))],
+        ),
+        (
+            "ordered",
+            "app.Book instance",
+            (2, 0, 14 * ms, 8 * ms, 14 * ms),
+            [
+                ("first", (2, 1, 7 * ms), (3 * ms, 4 * ms)),
+                ("second", (2, 1, 7 * ms), (3 * ms, 4 * ms)),
+            ],
+        ),
+    ]
+    assert (trace.send_count, trace.call_count, trace.omitted_failures) == (5, 8, 2)
+    assert trace.receivers_ns == (4 + 14) * ms
+
+
+@pytest.mark.parametrize(
+    "ignored", ["ordered", "Shop", "first", "second"], ids=lambda name: name
+)
+def test_what_is_ignored_is_not_counted_and_takes_no_room(
+    ignored: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folding, "BATCH", 3)
+
+    def trace(limit: int) -> Trace:
+        ignore = [f"{HERE}.{ignored}"]
+        settings.SIGNAL_TRACE = {"MAX_SENDS": limit, "IGNORE": ignore}
+        with signal_trace.record() as traced:
+            for _ in range(20):
+                ordered.send(Shop, plan=[("send", "send", 1, [])])
+                counted.send(Book, plan=[])
+        return traced.trace
+
+    whole, limited = trace(1_000), trace(10)
+    if ignored != "first":  # A send may be kept before its receivers are known.
+        assert len(limited.sends) == min(10, len(whole.sends))
+    assert (limited.send_count, limited.call_count) == (
+        len(whole.sends),
+        len(whole.calls),
+    )
+    assert {key: tally[:2] for key, tally in sums(limited).items()} == {
+        key: tally[:2] for key, tally in sums(whole).items()
+    }
+    assert limited.sends[0].sender == whole.sends[0].sender
+
+
+def test_an_inner_recording_has_a_limit_of_its_own(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 5}
+    with signal_trace.record() as outer:
+        send_many()
+        with signal_trace.record() as inner:
+            for _ in range(7):
+                counted.send(Shop, plan=[])
+        counted.send(Shop, plan=[])
+    assert len(inner.trace.sends) == 5
+    assert inner.trace.omitted_count == 2
+    assert outer.trace.send_count == 3_000 + 8
+    assert len(outer.trace.sends) == 5
+
+
+def test_no_limit_is_passed_while_threads_send(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 50}
+    monkeypatch.setattr(folding, "BATCH", 10)
+    with signal_trace.record() as traced:
+        threads = [
+            threading.Thread(target=contextvars.copy_context().run, args=[send_many])
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(traced.trace.sends) == 50
+    assert traced.trace.send_count == 4 * 3_000
+    assert traced.trace.call_count == 4 * 4_000
+
+
+def test_a_bug_in_folding_stays_with_us(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*args: object) -> None:
+        raise LookupError("ours")
+
+    monkeypatch.setattr(recording, "_reported", set())
+    monkeypatch.setattr(folding, "covered", fail)
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 1}
+    with signal_trace.record() as traced:
+        assert [ordered.send(Shop, plan=[]) for _ in range(9)]
+    assert [record.name for record in caplog.records] == ["signal_trace.bugs"]
+    assert len(traced.trace.sends) == 9
