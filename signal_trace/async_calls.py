@@ -101,11 +101,11 @@ class AsyncCall(Coroutine[Any, Any, Any]):
     """A call of an async receiver: its own coroutine, with the call's position put
     in place for each step. Any other attribute is the coroutine's."""
 
-    __slots__ = ("awaitable", "call", "coroutine", "here", "sent_by")
+    __slots__ = ("_of", "awaitable", "coroutine", "here")
 
     def __init__(self, send: SendRecord, call: AsyncCallRecord) -> None:
-        self.sent_by = send
-        self.call = call
+        # Until it ends.
+        self._of: tuple[AsyncCallRecord, SendRecord] | tuple[None, None] = call, send
         self.here = call.number
         self.awaitable: Any = None
         self.coroutine: Any = None
@@ -120,6 +120,7 @@ class AsyncCall(Coroutine[Any, Any, Any]):
             self.end(None if isinstance(error, StopIteration) else error)
             raise
         finally:
+            del args  # An exception that is thrown in refers to this frame.
             self.here = position.get()
             position.reset(token)
 
@@ -133,7 +134,10 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         __traceback_hide__ = True
         if self.coroutine is None:
             self._start()
-        return self.step(self.coroutine.throw, *error)
+        try:
+            return self.step(self.coroutine.throw, *error)
+        finally:
+            del error  # It refers to this frame.
 
     def close(self) -> None:
         if self.coroutine is None:
@@ -157,23 +161,28 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         """Begin, which is when the body of a coroutine function begins to run."""
         if isinstance(self.awaitable, Coroutine):
             self.coroutine = self.awaitable
-            self.call.start = recording.clock()
+            if self._of[0] is not None:
+                self._of[0].start = recording.clock()
         else:
             self.coroutine = _wait_for(self.awaitable)
 
     def end_with(self, future: asyncio.Future[Any]) -> None:
         """End with what *future* ended with."""
-        error: BaseException | None
-        try:
-            error = future.exception()
-        except asyncio.CancelledError as cancelled:
-            error = cancelled
-        self.end(error)
+        # To ask a future for its exception would change it: that of one that was
+        # cancelled can be had once, and one that failed counts as dealt with.
+        if future.cancelled():
+            self.end(asyncio.CancelledError())
+        else:
+            self.end(getattr(future, "_exception", None))
 
     def end(self, error: BaseException | None) -> None:
         """End by returning, or by raising *error*."""
-        call, send = self.call, self.sent_by
-        call.end = recording.clock()
+        now = recording.clock()
+        # Whoever keeps the exception keeps this object.
+        (call, send), self._of = self._of, (None, None)
+        if call is None or send is None:
+            return
+        call.end = now
         try:
             if error is not None:
                 call.error = describe_error(error)

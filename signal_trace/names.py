@@ -40,17 +40,19 @@ class Memory(Generic[T]):
     def keep(self, subject: object, value: T) -> T:
         """Remember *value* for *subject* where it can be referred to weakly."""
         key = id(subject)
-        values, references = self.values, self._references
+        this = weakref.ref(self)  # A memory may be short-lived, too.
 
         def forget(_: object) -> None:
-            values.pop(key, None)
-            references.pop(key, None)
+            memory = this()
+            if memory is not None:
+                memory.values.pop(key, None)
+                memory._references.pop(key, None)
 
         try:
-            references[key] = weakref.ref(subject, forget)
+            self._references[key] = weakref.ref(subject, forget)
         except TypeError:
             return value
-        values[key] = value
+        self.values[key] = value
         return value
 
     def __len__(self) -> int:

@@ -26,21 +26,24 @@ def is_method(there: object) -> bool:
 class Patch:
     """One function put in another's place on a class."""
 
-    __slots__ = ("_cls", "_function", "_name", "_original")
+    __slots__ = ("_cls", "_function", "_name")
 
     def __init__(self, cls: type, name: str, wrap: Wrap) -> None:
-        self._cls = cls
+        # Held by the class alone, which may be a short-lived one: what stood there
+        # may refer to the class, as a method that calls `super()` does.
+        self._cls = weakref.ref(cls)
         self._name = name
-        self._original = cls.__dict__[name]
         # What stands there may be a descriptor of another kind than a function.
-        function = wrap(getattr(cls, name))
-        self._function = weakref.ref(function)
+        function: Any = wrap(getattr(cls, name))
+        function._stood_there = cls.__dict__[name]
+        self._function: weakref.ref[Any] = weakref.ref(function)
         setattr(cls, name, function)
 
     @property
     def is_in_place(self) -> bool:
-        function = self._function()
-        return function is not None and self._cls.__dict__.get(self._name) is function
+        function, cls = self._function(), self._cls()
+        there = None if cls is None else cls.__dict__.get(self._name)
+        return function is not None and there is function
 
     @property
     def is_gone(self) -> bool:
@@ -52,10 +55,11 @@ class Patch:
 
         Then theirs stays, with ours inert below it, and False is returned.
         """
-        if self.is_in_place:
-            setattr(self._cls, self._name, self._original)
-            return True
-        return False
+        function, cls = self._function(), self._cls()
+        if cls is None or function is None or not self.is_in_place:
+            return False
+        setattr(cls, self._name, function._stood_there)
+        return True
 
 
 class Patches:
@@ -76,7 +80,9 @@ class Patches:
         self._recordings = 0
         self._removals = 0
         self._entrances: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._standing: dict[tuple[type, str], Patch] = {}
+        self._standing: weakref.WeakKeyDictionary[type, dict[str, Patch]] = (
+            weakref.WeakKeyDictionary()
+        )
         self._left_behind: list[Patch] = []
 
     def keep(self, entrance: object) -> None:
@@ -98,8 +104,9 @@ class Patches:
             kept = len(self._entrances) > 0 or self._removals >= MOST_REMOVALS
             if self._recordings == 0 and not kept:
                 self._removals += 1
-                self._left_behind += self._standing.values()
-                self._standing = {}
+                for patches in self._standing.values():
+                    self._left_behind += patches.values()
+                self._standing = weakref.WeakKeyDictionary()
             self._remove_left_behind()
 
     def ensure(self, cls: type, name: str, wrap: Wrap) -> None:
@@ -108,14 +115,15 @@ class Patches:
         What is no function there, such as a mock, is left alone.
         """
         with self._lock:
-            standing = self._standing.get((cls, name))
+            patches = self._standing.setdefault(cls, {})
+            standing = patches.get(name)
             if standing is not None:
                 if standing.is_in_place:
                     return
-                self._left_behind.append(self._standing.pop((cls, name)))
+                self._left_behind.append(patches.pop(name))
             there = cls.__dict__[name]
             if is_method(there):
-                self._standing[cls, name] = Patch(cls, name, wrap)
+                patches[name] = Patch(cls, name, wrap)
 
     def _remove_left_behind(self) -> None:
         # The newest first: it may stand on an older one.

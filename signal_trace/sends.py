@@ -41,6 +41,8 @@ set_position = position.set
 waiting_send = waiting.get
 set_waiting = waiting.set
 
+_plain_hash: Any = object.__hash__
+
 
 def begin_send(
     here: int, signal: Signal, sender: Any, method: str
@@ -129,7 +131,7 @@ def end_send(
             return
         if error is None:
             send.end = now
-        elif isinstance(error, GeneratorExit):
+        elif isinstance(error, GeneratorExit) and send.method[0] == "a":
             send.was_dropped = True  # It never finished.
         else:
             send.end = now
@@ -151,8 +153,9 @@ def _blame(send: SendRecord, error: BaseException, receivers: Any) -> None:
     for place, (end, known) in send.failures.items():
         if known is RAISED and id(error) not in send.async_errors:
             send.fail_call(place, end, send.error)
-    if receivers is not None and type(receivers[1]) is AsyncReceivers:
-        send.never_ran = [*send.never_ran, *receivers[1].never_called()]
+    for some in receivers or ():
+        if some:
+            send.never_ran = [*send.never_ran, *some.never_called()]
 
 
 def fail_call(signal: Signal, receiver: Any, error: BaseException) -> None:
@@ -199,6 +202,7 @@ def is_unreceived(here: int, signal: Signal, sender: Any) -> bool:
     try:
         if signal.receivers and not (
             signal.use_caching
+            and type(sender).__hash__ is _plain_hash  # No code of the application.
             and signal.sender_receivers_cache.get(sender) is NO_RECEIVERS
         ):
             return False

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from signal_trace import recording
+from signal_trace.names import ReceiverName, receiver_name
 from signal_trace.names import known_receiver as known_name
-from signal_trace.names import receiver_name
 from signal_trace.recording import RAISED, SendRecord, position, report_bug
 
 set_position = position.set
@@ -26,6 +26,13 @@ class SyncReceivers(list[Any]):
     def __iter__(self) -> Iterator[Any]:
         send, self.send = self.send, None
         return list.__iter__(self) if send is None else _watched(send, self)
+
+    def never_called(self) -> list[ReceiverName]:
+        """All of them, where no loop has begun; a loop that ended early says itself
+        what it left."""
+        if self.send is None:
+            return []
+        return [receiver_name(receiver) for receiver in list.__iter__(self)]
 
     def release(self) -> None:
         """Hold nothing of the recording any more."""

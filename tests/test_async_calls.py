@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -314,6 +315,41 @@ def test_a_sync_failure_beside_an_async_one_is_not_confused_with_it() -> None:
         assert errors == {"fail_now": "now"}
     else:
         assert errors == {"fail_now": "now", "fail_later": "later"}
+
+
+def test_a_dropped_sync_failure_is_not_given_the_async_ones_exception() -> None:
+    started, held_up = asyncio.Event(), threading.Event()
+
+    def fail_now(loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:
+        loop.call_soon_threadsafe(started.set)
+        assert django.VERSION >= (6, 1) or held_up.wait(60)
+        raise ValueError("now")
+
+    async def fail_first(**kwargs: Any) -> None:
+        await started.wait()
+        # The sync failure comes while the loop is held up, and waits at its door.
+        held_up.set()
+        time.sleep(0.05)  # noqa: ASYNC251
+        raise LookupError("first")
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        with pytest.raises((LookupError, ValueError)):
+            await connected(fail_now, fail_first).asend(Sender, loop=loop)
+
+    with signal_trace.record() as recording:
+        asyncio.run(run())
+    errors = {
+        call.receiver.rpartition(".")[2]: call.error and call.error.type
+        for call in recording.trace.calls
+    }
+    if django.VERSION >= (6, 1):
+        assert errors == {"fail_now": "ValueError"}
+    else:
+        assert errors == {
+            "fail_now": "an exception that was dropped",
+            "fail_first": "LookupError",
+        }
 
 
 def test_cancellation_is_recorded_and_goes_on() -> None:

@@ -69,6 +69,9 @@ def test_unknown_key_is_a_problem_with_a_remedy(
         ("ENABLED", None, "bool"),
         ("IGNORE", "shop", "list of dotted names"),
         ("IGNORE", None, "list of dotted names"),
+        ("MAX_SENDS", -1, "number from 0"),
+        ("MAX_SENDS", True, "number from 0"),
+        ("MAX_SENDS", 1e4, "number from 0"),
         ("SINKS", {"BACKEND": "shop.sink"}, "list of sinks"),
     ],
 )

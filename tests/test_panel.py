@@ -231,3 +231,12 @@ def test_the_panel_with_the_toolbar_rendering_everything_at_once(
     }
     response = Client().get("/send/a/")
     assert "opened from tests.senders.a" in words(response.text)
+
+
+def test_sends_beyond_the_limit_are_counted_and_summed_up(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 1}
+    shown = words(content(Client().get("/send/a/")))
+    assert "5 sends beyond the first 1 are only counted: see below." in shown
+    assert "Counted only" in shown
+    assert "4 closed from tests.senders.a" in shown
+    assert "1 opened from tests.senders.a" in shown

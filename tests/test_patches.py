@@ -111,6 +111,20 @@ def test_beginning_again_stands_above_the_others(greeter: Any) -> None:
     assert greeter.greet is original
 
 
+def test_a_patch_of_ours_upon_another_of_ours_takes_both_out(greeter: Any) -> None:
+    patches, original = make(greeter), greeter.greet
+    patches.begin()
+    ours = greeter.greet
+    greeter.greet = 5  # A plain mock, say, which is left alone.
+    patches.begin()
+    greeter.greet = ours  # They put back what they found.
+    patches.ensure(greeter, "greet", louder)
+    assert greeter().greet() == "hello!!"
+    patches.end()
+    patches.end()
+    assert greeter.greet is original
+
+
 def test_a_patch_that_others_took_along_is_forgotten(greeter: Any) -> None:
     patches, original = make(greeter), greeter.greet
     for _ in range(20):

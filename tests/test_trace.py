@@ -12,7 +12,7 @@ from hypothesis import given, settings
 import signal_trace
 from signal_trace import Trace, TraceError
 from signal_trace.trace import Error
-from tests.traces import CHECKOUT, EMPTY, MS, changed, traces
+from tests.traces import CHECKOUT, EMPTY, LARGE, MS, changed, traces
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -214,6 +214,13 @@ def test_counts_and_times_of_the_whole() -> None:
     # From 2 to 20 ms, since one of them was still running at the end.
     assert CHECKOUT.receivers_ns == 18 * MS
     assert EMPTY.receivers_ns == EMPTY.unreceived_count == 0
+    assert (CHECKOUT.send_count, CHECKOUT.call_count) == (2, 4)
+
+
+def test_what_is_left_out_counts_as_well() -> None:
+    assert (LARGE.send_count, LARGE.call_count) == (2402, 2404)
+    assert (LARGE.omitted_count, LARGE.omitted_failures) == (2400, 1)
+    assert LARGE.receivers_ns == (18 + 1200) * MS
 
 
 def test_what_never_finished_lasts_to_the_end() -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_login_failed
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.signals import m2m_changed, post_save, pre_delete
 from django.dispatch import Signal
 from django.test.utils import CaptureQueriesContext
@@ -49,6 +49,90 @@ def test_the_same_queries_run_with_a_recording(work: Callable[[], None]) -> None
         within = queries(work)
     assert within == without
     assert without
+
+
+def whole_queries(work: Callable[[], object]) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    return [query["sql"] for query in captured.captured_queries]
+
+
+def write_by_fast_paths() -> None:
+    """What Django does with fewer queries where nobody listens."""
+    book = Book.objects.get(title="kept")
+    first, second = Tag.objects.order_by("name")
+    book.tags.add(first, second)  # Without looking which are there.
+    first.book_set.add(book)
+    book.tags.remove(first)
+    book.tags.through.objects.filter(book=book).delete()  # At once.
+    Tag.objects.filter(pk=second.pk).delete()  # With what refers to it, by a query.
+
+
+def test_fast_paths_are_taken_in_a_recording_and_in_a_receiver_of_it() -> None:
+    Tag.objects.bulk_create([Tag(pk=1, name="a"), Tag(pk=2, name="b")])
+    Book.objects.create(pk=1, title="kept")
+    seen: list[list[str]] = []
+
+    def write(**kwargs: Any) -> None:
+        try:
+            with transaction.atomic():
+                seen.append(whole_queries(write_by_fast_paths))
+                raise LookupError  # Each time anew.
+        except LookupError:
+            pass
+
+    signal = Signal()
+    signal.connect(write)
+    write()
+    signal.send("x")
+    with signal_trace.record():
+        write()
+        signal.send("x")
+        signal.send_robust("x")
+        with signal_trace.record():
+            write()
+    write()
+    without = seen[0]
+    assert seen == [without] * 7
+    through = [sql for sql in without if 'INTO "app_book_tags"' in sql]
+    assert [sql.partition(" INTO")[0] for sql in through] == ["INSERT OR IGNORE"] * 2
+    assert not [sql for sql in without if sql.startswith("SELECT") and "_tags" in sql]
+
+
+@pytest.mark.parametrize("use_caching", [False, True])
+def test_has_listeners_answers_the_same_everywhere(use_caching: bool) -> None:
+    def hear_books(**kwargs: Any) -> None:
+        pass
+
+    async def hear_later(**kwargs: Any) -> None:
+        pass
+
+    none, some, later = (Signal(use_caching=use_caching) for _ in range(3))
+    some.connect(hear_books, sender=Book)
+    later.connect(hear_later, sender=Book)
+    answers: list[list[bool]] = []
+
+    def ask(**kwargs: Any) -> None:
+        answers.append(
+            [
+                signal.has_listeners(sender)
+                for signal in (none, some, later)
+                for sender in (Book, Tag)
+            ]
+        )
+
+    for signal in (Signal(), some):
+        signal.connect(ask, sender=Book)
+        ask()
+        signal.send(Book)
+        with signal_trace.record() as recording:
+            ask()
+            signal.send(Book)
+            signal.send_robust(Book)
+        ask()
+        assert len(recording.trace.sends) == 2  # Asking is no send.
+        assert recording.trace.unreceived == ()
+    assert answers == [[False, False, True, False, True, False]] * 12
 
 
 def test_model_signals_are_named_by_signal_and_model() -> None:

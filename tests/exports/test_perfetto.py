@@ -193,6 +193,7 @@ def test_document_names_the_trace() -> None:
     assert document["otherData"] == {
         "id": CHECKOUT.id,
         "started_at": "2026-01-02T03:04:05+00:00",
+        "omitted_sends": 0,
     }
     assert document["displayTimeUnit"] == "ms"
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from signal_trace.exports.text import printable
 from signal_trace.highlights import failures, slowest
 from signal_trace.trace import Trace
-from tests.traces import CHECKOUT, EMPTY, traces
+from tests.traces import CHECKOUT, EMPTY, LARGE, traces
 
 CHECKOUT_AS_TEXT = """\
 POST /checkout/: 20.00 ms, 2 sends, 4 calls, 18.00 ms in receivers
@@ -105,10 +105,33 @@ def test_any_trace_is_written_in_printable_lines(trace: Trace) -> None:
     heading = 2 + highlights + 2 * bool(trace.sends)
     signals = {one.signal for one in trace.unreceived}
     unheard = len(signals) + 2 * bool(signals)
-    assert len(lines) == heading + nodes + unheard
+    sums = [1 + len(one.calls) for one in trace.omitted]
+    omitted = sum(sums) + 2 * bool(sums)
+    assert len(lines) == heading + nodes + omitted + unheard
     assert not {
         char
         for line in lines
         for char in line
         if char != " " and unicodedata.category(char)[0] in "CZ"
     }
+
+
+def test_sends_that_are_only_counted_are_summed_up() -> None:
+    lines = LARGE.export("text").splitlines()
+    assert lines[0] == (
+        "POST /checkout/: 20.00 ms, 2,402 sends, 2,404 calls, 1,218.00 ms in receivers"
+    )
+    start = lines.index("2,400 more sends, beyond MAX_SENDS and only added up:")
+    assert lines[start - 1 : start + 4] == [
+        "",
+        "2,400 more sends, beyond MAX_SENDS and only added up:",
+        (
+            "      2,400  ▸ post_save from shop.Line: 1,300.00 ms in all,"
+            " 3.00 ms at most, 1 raised"
+        ),
+        (
+            "      2,400    shop.receivers.recount: 1,200.00 ms in all,"
+            " 1,100.00 ms of its own, 2.00 ms at most ✗ 1 raised"
+        ),
+        "",
+    ]

@@ -13,7 +13,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 import signal_trace
 from signal_trace.sinks.log import PREFIX, LogSink, summary
-from tests.traces import CHECKOUT, EMPTY, FAILURE
+from tests.traces import CHECKOUT, EMPTY, FAILURE, LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -260,3 +260,15 @@ def test_structlog_renders_every_field(
     line = formatter.format(logged(records, recorded))
     expect_recorded(line, recorded)
     assert json.loads(line)["level"] == "warning"
+
+
+def test_sends_that_are_only_counted_are_in_the_counts(
+    records: list[logging.LogRecord],
+) -> None:
+    fine = replace(SAVED, omitted=LARGE.omitted)
+    record = logged(records, fine)
+    assert record.levelname == "WARNING"  # One of those calls failed.
+    fields = fields_of(record)
+    assert fields[f"{PREFIX}sends"] == 2401
+    assert fields[f"{PREFIX}omitted"] == 2400
+    assert fields[f"{PREFIX}failures"] == 1

@@ -1,0 +1,1 @@
+"""Random programs of signals, and worlds to run them in."""
