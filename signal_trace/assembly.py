@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from signal_trace.durations import covered
-from signal_trace.ignoring import ignores_kind, ignores_send
+from signal_trace.ignoring import ignores_kind
 from signal_trace.names import (
-    ReceiverName,
     encodable,
     type_name,
 )
@@ -58,7 +57,8 @@ def assemble(
     """Build the trace of a closed *window*, without what it ignores: with a send go its
     calls, and with a call the sends nested in it."""
     windows = list(_with_inner(window))
-    kept = _keep(window, windows)
+    tree = _Tree(window, windows)
+    sends = tuple(tree.sends())
     attributes = {
         encodable(key if type(key) is str else type_name(type(key))): plain_value(value)
         for key, value in attributes.items()
@@ -74,13 +74,9 @@ def assemble(
         duration_ns=window.end - window.start,
         attributes=attributes,
         error=error,
-        sends=tuple(_sends(window, kept)),
+        sends=sends,
         unreceived=tuple(_unreceived(windows)),
-        not_called=tuple(
-            NotCalled(one.id, name.name, name.file, name.line, _reason(one.record))
-            for one in kept
-            for name in one.never_ran
-        ),
+        not_called=tuple(tree.not_called),
         omitted=tuple(_omitted(windows)),
     )
 
@@ -106,56 +102,11 @@ def plain_value(value: Any, depth: int = 0) -> Any:
     return type_name(kind)
 
 
-@dataclass(slots=True)
-class _Kept:
-    """A send that the trace keeps, with the ids it gives."""
-
-    id: int
-    parent: int | None
-    record: SendRecord
-    calls: list[tuple[int, CallRecord]]
-    never_ran: list[ReceiverName]
-
-
 def _with_inner(window: Window) -> Iterator[Window]:
     """The window, and those still open that were opened inside it."""
     yield window
     for inner in list(window.inner):
         yield from _with_inner(inner)
-
-
-def _keep(window: Window, windows: list[Window]) -> list[_Kept]:
-    """The sends in the order of their start, each after what it was sent from."""
-    records = [record for one in windows for record in list(one.sends)]
-    records.sort(key=lambda record: record.start)
-    opened_at = _inner_windows(windows)
-    ignores = window.ignores
-    ids: dict[int, int | None] = {window.number: None}
-    ignored: set[int] = set()
-    next_id = 1
-    kept = []
-    for record in records:
-        parent = record.parent
-        while parent in opened_at:
-            parent = opened_at[parent]
-        made = list(record.read_calls())
-        if parent in ignored or ignores_send(record.kind, record.sender, ignores):
-            ignored.update(call.number for call in made)
-            continue
-        calls = [call for call in made if not ignores(call.receiver.name)]
-        never_ran = [name for name in record.never_ran if not ignores(name.name)]
-        if len(calls) < len(made):
-            ignored.update(
-                {call.number for call in made}.difference(call.number for call in calls)
-            )
-        if (made or record.never_ran) and not (calls or never_ran):
-            continue
-        numbered = list(enumerate(calls, next_id + 1))
-        # What it was sent from may be forgotten, past the limit.
-        kept.append(_Kept(next_id, ids.get(parent), record, numbered, never_ran))
-        ids.update((call.number, number) for number, call in numbered)
-        next_id += 1 + len(calls)
-    return kept
 
 
 def _inner_windows(windows: list[Window]) -> dict[int, int]:
@@ -167,65 +118,115 @@ def _inner_windows(windows: list[Window]) -> dict[int, int]:
     return opened_at | {one.number: one.outer_position for one in windows[1:]}
 
 
+class _Tree:
+    """The sends that a trace keeps, in the order of their start, each after what it was
+    sent from."""
+
+    def __init__(self, window: Window, windows: list[Window]) -> None:
+        self.window = window
+        self.ignores = window.ignores
+        self.not_called: list[NotCalled] = []
+        # With the call that each was sent from, by its number.
+        self._kept: list[tuple[SendRecord, int]] = []
+        self._ignored: set[int] = set()
+        # By the number of a call: when it was busy with sends.
+        self._nested: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+        self._keep(windows)
+
+    def _keep(self, windows: list[Window]) -> None:
+        records = [record for one in windows for record in list(one.sends)]
+        records.sort(key=lambda record: record.start)
+        opened_at = _inner_windows(windows)
+        ignores_kind_of = functools.cache(
+            functools.partial(ignores_kind, ignores=self.ignores)
+        )
+        for record in records:
+            parent, kind, sender = record.parent, record.kind, record.sender
+            while parent in opened_at:
+                parent = opened_at[parent]
+            if (
+                parent in self._ignored
+                or ignores_kind_of(kind)
+                or (sender is not kind.sender and self.ignores(sender.name))
+            ):
+                self._ignored.update([call.number for call in record.read_calls()])
+                continue
+            self._kept.append((record, parent))
+            if parent != self.window.number:
+                end = self.window.end if record.end is None else record.end
+                self._nested[parent].append((record.start, end))
+            for call in record.read_calls():
+                if self.ignores(call.receiver.name):
+                    self._ignored.add(call.number)
+
+    def sends(self) -> Iterator[Send]:
+        """Each send, with its id and those of its calls."""
+        begun, ids, ignored = self.window.start, dict[int, int](), self._ignored
+        next_id = 1
+        for record, parent in self._kept:
+            own_id = next_id
+            calls = []
+            made = record.read_calls()
+            for call in made:
+                if call.number not in ignored:
+                    next_id += 1
+                    ids[call.number] = next_id
+                    calls.append(self._call(next_id, call, record))
+            missed = self._missed(own_id, record) if record.never_ran else ()
+            if not (calls or missed) and (made or record.never_ran):
+                continue  # All of it is ignored.
+            next_id += 1
+            self.not_called += missed
+            yield Send(
+                own_id,
+                record.kind.signal.name,
+                record.sender.name,
+                record.method,
+                ids.get(parent),  # None too where it is forgotten, past the limit.
+                record.start - begun,
+                None if record.end is None else record.end - record.start,
+                tuple(calls),
+                record.error,
+            )
+
+    def _call(self, own_id: int, call: CallRecord, record: SendRecord) -> Call:
+        number, receiver, start, end, error, is_async = call
+        duration = own = None
+        if end is not None:
+            duration = own = end - start
+            if number in self._nested:
+                nested = self._nested[number]
+                inside = [(max(begin, start), min(stop, end)) for begin, stop in nested]
+                own -= covered(inside)
+            if record.nested_ns:
+                own -= record.nested_ns.get(number, 0)
+        return Call(
+            own_id,
+            receiver.name,
+            receiver.file,
+            receiver.line,
+            start - self.window.start,
+            duration,
+            own,
+            is_async,
+            DROPPED_ERROR if error is RAISED else error,
+        )
+
+    def _missed(self, send: int, record: SendRecord) -> list[NotCalled]:
+        """The receivers of a send that never ran."""
+        reason = _reason(record)
+        return [
+            NotCalled(send, name.name, name.file, name.line, reason)
+            for name in record.never_ran
+            if not self.ignores(name.name)
+        ]
+
+
 def _reason(record: SendRecord) -> str:
     """Why some receivers of a send never ran."""
     cancelled = record.error is not None and record.error.type == CANCELLED
     raised = any(call.error is not None for call in record.read_calls())
     return EARLIER_RAISED if raised and not cancelled else SEND_FAILED
-
-
-def _sends(window: Window, kept: list[_Kept]) -> Iterator[Send]:
-    nested: dict[int | None, list[tuple[int, int]]] = defaultdict(list)
-    for one in kept:
-        end = window.end if one.record.end is None else one.record.end
-        nested[one.parent].append((one.record.start, end))
-    for one in kept:
-        record = one.record
-        yield Send(
-            id=one.id,
-            signal=record.kind.signal.name,
-            sender=record.sender.name,
-            method=record.method,
-            parent=one.parent,
-            start_ns=record.start - window.start,
-            duration_ns=None if record.end is None else record.end - record.start,
-            calls=tuple(
-                _call(
-                    number,
-                    call,
-                    window,
-                    nested[number],
-                    record.nested_ns.get(call.number, 0),
-                )
-                for number, call in one.calls
-            ),
-            error=record.error,
-        )
-
-
-def _call(
-    number: int,
-    call: CallRecord,
-    window: Window,
-    nested: list[tuple[int, int]],
-    nested_ns: int,
-) -> Call:
-    duration = own = None
-    if call.end is not None:
-        duration = call.end - call.start
-        inside = ((max(begin, call.start), min(end, call.end)) for begin, end in nested)
-        own = duration - nested_ns - covered(inside)
-    return Call(
-        id=number,
-        receiver=call.receiver.name,
-        file=call.receiver.file,
-        line=call.receiver.line,
-        start_ns=call.start - window.start,
-        duration_ns=duration,
-        self_ns=own,
-        is_async=call.is_async,
-        error=DROPPED_ERROR if call.error is RAISED else call.error,
-    )
 
 
 def _unreceived(windows: list[Window]) -> list[Unreceived]:

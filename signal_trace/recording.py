@@ -22,7 +22,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -146,24 +146,27 @@ class SendRecord:
             and all(call.end is not None for call in self.async_calls)
         )
 
-    def read_calls(self) -> Iterator[CallRecord]:
+    def read_calls(self) -> list[CallRecord]:
         """The calls so far, in the order in which they began."""
-        calls = [*self._read_sync_calls(), *self._read_async_calls()]
-        calls.sort(key=lambda call: call.start)
-        return iter(calls)
-
-    def _read_sync_calls(self) -> Iterator[CallRecord]:
         flat = [*self.calls, None]  # Others may append meanwhile.
-        for place in range((len(flat)) // 3):
-            name, start, end = flat[3 * place : 3 * place + 3]
-            end, error = self.failures.get(place, (end, None))
-            yield CallRecord(self.number + 1 + place, name, start, end, error, False)
-
-    def _read_async_calls(self) -> Iterator[CallRecord]:
-        for call in self.async_calls:
-            yield CallRecord(
-                call.number, call.receiver, call.start, call.end, call.error, True
-            )
+        failures, number = self.failures, self.number
+        calls = []
+        for at in range(0, len(flat) - 2, 3):
+            name, start, end = flat[at : at + 3]
+            number += 1
+            error = None
+            if failures:
+                end, error = failures.get(at // 3, (end, None))
+            calls.append(CallRecord(number, name, start, end, error, False))
+        if self.async_calls:
+            calls += [
+                CallRecord(
+                    one.number, one.receiver, one.start, one.end, one.error, True
+                )
+                for one in self.async_calls
+            ]
+            calls.sort(key=lambda call: call.start)
+        return calls
 
 
 class Window:

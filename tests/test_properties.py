@@ -187,7 +187,7 @@ def test_any_program_runs_the_same_and_the_trace_tells_what_it_did(
     run_state_machine_as_test(
         TwoWorlds,
         settings=settings(
-            max_examples=400,
+            max_examples=200,
             stateful_step_count=8,
             deadline=None,
             print_blob=True,
