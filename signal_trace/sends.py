@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.dispatch import Signal
-from django.dispatch.dispatcher import NO_RECEIVERS
 
 from signal_trace import recording
 from signal_trace.async_calls import AsyncReceivers
@@ -40,8 +39,6 @@ current = position.get
 set_position = position.set
 waiting_send = waiting.get
 set_waiting = waiting.set
-
-_plain_hash: Any = object.__hash__
 
 
 def begin_send(
@@ -190,31 +187,3 @@ def count_unreceived(here: int, signal: Signal, sender: Any) -> None:
                 merge_unreceived(window)
     except Exception:
         report_bug("counting a send")
-
-
-def is_unreceived(here: int, signal: Signal, sender: Any) -> bool:
-    """Whether Django is about to return at once, as it does where nobody will hear a
-    send: that send is counted then, and done with.
-
-    To have Django do it as well would cost as much again as all of this, only for
-    handing keywords on. What it looks at is the same in every version that is known.
-    """
-    try:
-        if signal.receivers and not (
-            signal.use_caching
-            and type(sender).__hash__ is _plain_hash  # No code of the application.
-            and signal.sender_receivers_cache.get(sender) is NO_RECEIVERS
-        ):
-            return False
-    except Exception:
-        return False  # It is for Django to raise.
-    try:
-        outer = waiting_send()
-        if not outer or not outer[SIGNAL_ID]:
-            window = windows[here >> WINDOW_BITS]
-            window.unreceived[known_kinds[id(signal)].values[id(sender)]] += 1
-            return True
-    except KeyError:
-        pass
-    count_unreceived(here, signal, sender)
-    return True
