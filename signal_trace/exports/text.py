@@ -29,7 +29,8 @@ def _lines(trace: Trace) -> Iterator[str]:
     for _, call, error in failures(trace):
         yield f"✗ failed: {call.receiver}: {error}"
     for call in slowest(trace, 1):
-        yield f"slowest: {call.receiver}, {shown(call.self_ns)} of its own"
+        kept = f" of the first {len(trace.sends):,} sends" if trace.omitted else ""
+        yield f"slowest{kept}: {call.receiver}, {shown(call.self_ns)} of its own"
     if trace.sends:
         yield ""
         yield f"{'total':>{COLUMN}} {'self':>{COLUMN}}"

@@ -121,6 +121,7 @@ def test_sends_that_are_only_counted_are_summed_up() -> None:
     assert lines[0] == (
         "POST /checkout/: 20.00 ms, 2,402 sends, 2,404 calls, 1,218.00 ms in receivers"
     )
+    assert any(line.startswith("slowest of the first 2 sends: ") for line in lines)
     start = lines.index("2,400 more sends, beyond MAX_SENDS and only added up:")
     assert lines[start - 1 : start + 4] == [
         "",
