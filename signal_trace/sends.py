@@ -165,8 +165,8 @@ def fail_call(signal: Signal, receiver: Any, error: BaseException) -> None:
         if send.number >> SEND_BITS != here >> SEND_BITS:
             continue  # One that the receiver sent.
         place = here - send.number - 1
-        name = send.calls[3 * place].name
-        if send.signal_id == id(signal) and name == receiver_name(receiver).name:
+        running = [name.name for name in send.calls[3 * place : 3 * place + 1]]
+        if send.signal_id == id(signal) and running == [receiver_name(receiver).name]:
             send.fail_call(place, end, describe_error(error))
             set_position(send.parent)
         return

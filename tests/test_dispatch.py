@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import inspect
 import logging
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -925,3 +926,24 @@ def test_a_bug_at_a_sends_beginning_stays_with_us(
     with signal_trace.record():
         assert signal.send(Sender) == [(first, "first"), (later, "later")]
     assert {record.name for record in caplog.records} == {"signal_trace.bugs"}
+
+
+@pytest.mark.parametrize("method", ["send", "asend"])
+def test_a_failure_in_a_robust_send_that_goes_unrecorded_is_no_bug_of_ours(
+    method: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    djangos = inspect.unwrap(Signal.send_robust)
+    inner = connected(failing)
+
+    def send_inner(**kwargs: Any) -> None:
+        djangos(inner, Sender)
+
+    async def send_inner_later(**kwargs: Any) -> None:
+        djangos(inner, Sender)
+
+    monkeypatch.setattr(recording, "_reported", set())
+    signal = connected(send_inner, send_inner_later)
+    with signal_trace.record() as traced:
+        SEND[method](signal)
+    assert "signal_trace.bugs" not in {record.name for record in caplog.records}
+    assert [call.error for call in traced.trace.calls] == [None, None]
