@@ -71,20 +71,27 @@ class _Folding:
             (unwanted if self.is_ignored(send) else wanted).append(send)
         room = max(0, window.limit - window.settled)
         kept, beyond = wanted[:room], wanted[room:]
-        done = [send for send in beyond if self.is_over(send)]
-        open_still = [send for send in beyond if not self.is_over(send)]
+        done, open_still = self.split(beyond)
         open_since = self.credit(done, open_still)
         for send in done:
             self.tally(send, open_since)
         # What an unwanted one still sends has to be told from the rest.
-        open_still += [send for send in unwanted if not self.is_over(send)]
+        open_still += self.split(unwanted)[1]
         end = window.settled + len(self.new)
         window.sends[window.settled : end] = [*kept, *open_still]
         window.settled += len(kept)
         window.late += [send for send in kept if not send.is_over]
 
-    def is_over(self, send: SendRecord) -> bool:
-        return self.closing or send.is_over
+    def split(
+        self, sends: list[SendRecord]
+    ) -> tuple[list[SendRecord], list[SendRecord]]:
+        """Those that are over, and the others. Each is asked once: in another thread it
+        may end meanwhile."""
+        over: list[SendRecord] = []
+        others: list[SendRecord] = []
+        for send in sends:
+            (over if self.closing or send.is_over else others).append(send)
+        return over, others
 
     def parent(self, send: SendRecord) -> int:
         """The number of the call that *send* was sent from, or of a window."""
@@ -118,9 +125,7 @@ class _Folding:
         Sends of one call may overlap. What runs later than the beginning of one that is
         still open is left to that one, which will cover it all.
         """
-        late = self.window.late
-        settled = [send for send in late if self.is_over(send)]
-        unsettled = [send for send in late if not self.is_over(send)]
+        settled, unsettled = self.split(self.window.late)
         open_since: dict[int, int] = defaultdict(lambda: FOREVER)
         for send in (*open_still, *unsettled):
             number = self.parent(send)

@@ -8,6 +8,7 @@ import contextvars
 import gc
 import itertools
 import logging
+import sys
 import threading
 import tracemalloc
 from collections import defaultdict
@@ -403,10 +404,15 @@ def test_an_inner_recording_has_a_limit_of_its_own(settings: Settings) -> None:
 
 
 def test_no_limit_is_passed_while_threads_send(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.SIGNAL_TRACE = {"MAX_SENDS": 50}
     monkeypatch.setattr(folding, "BATCH", 10)
+    interval = sys.getswitchinterval()
+    request.addfinalizer(lambda: sys.setswitchinterval(interval))
+    sys.setswitchinterval(1e-5)  # So that threads meet in the middle of a folding.
     with signal_trace.record() as traced:
         threads = [
             threading.Thread(target=contextvars.copy_context().run, args=[send_many])
