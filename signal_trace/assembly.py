@@ -247,7 +247,8 @@ def _omitted(windows: list[Window]) -> list[Omitted]:
     """What was folded, the sends that are most first, and so with their calls."""
     tallies = Tallies()
     for window in windows:
-        tallies += window.tallies
+        for key, tally in window.tallies:
+            tallies.add(key, tally)
     omitted = [
         Omitted(
             signal=signal,

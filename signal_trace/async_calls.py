@@ -56,6 +56,8 @@ class AsyncReceivers(list[Any]):
 
     def release(self) -> None:
         """Hold nothing of the recording any more."""
+        for one in self._watched:
+            one.send = None
         self._watched = []
 
 
@@ -65,7 +67,8 @@ class AsyncReceiver:
     __slots__ = ("number", "receiver", "send", "was_called")
 
     def __init__(self, send: SendRecord, receiver: Any, number: int) -> None:
-        self.send = send
+        # Until the send ends.
+        self.send: SendRecord | None = send
         self.receiver = receiver
         self.number = number
         self.was_called = False
@@ -73,13 +76,9 @@ class AsyncReceiver:
     def __call__(self, **named: Any) -> Any:
         __traceback_hide__ = True
         self.was_called = True
-        try:
-            call = AsyncCallRecord(self.number, receiver_name(self.receiver))
-            self.send.async_calls = [*self.send.async_calls, call]
-        except Exception:
-            report_bug("beginning an async call")
+        run = self._begin()
+        if run is None:
             return self.receiver(**named)
-        run = AsyncCall(self.send, call)
         awaitable = run.step(self.receiver, **named)
         if asyncio.isfuture(awaitable):
             # It runs by itself already, and Django may want this very object.
@@ -90,6 +89,18 @@ class AsyncReceiver:
             return awaitable  # Django will say what it thinks of that.
         run.awaitable = awaitable
         return run
+
+    def _begin(self) -> AsyncCall | None:
+        try:
+            send = self.send
+            if send is None:
+                return None
+            call = AsyncCallRecord(self.number, receiver_name(self.receiver))
+            send.async_calls = [*send.async_calls, call]
+            return AsyncCall(send, call)
+        except Exception:
+            report_bug("beginning an async call")
+            return None
 
 
 async def _wait_for(awaitable: Awaitable[Any]) -> Any:
@@ -110,7 +121,7 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         self.awaitable: Any = None
         self.coroutine: Any = None
 
-    def step(self, resume: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    def step(self, resume: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
         """Run *resume* with this call's position in place."""
         __traceback_hide__ = True
         token = position.set(self.here)
@@ -143,6 +154,16 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         if self.coroutine is None:
             self._start()
         self.step(self.coroutine.close)
+        self._drop()
+
+    def __del__(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        """It was thrown away: where it hasn't ended, it never will."""
+        call, _ = self._of
+        if call is not None:
+            call.was_dropped = True
 
     def __await__(self) -> AsyncCall:
         return self

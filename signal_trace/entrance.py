@@ -76,7 +76,10 @@ class Recording:
         # Never closed, and nobody is left who could ask for the trace.
         window, self._window = self._window, None
         if window is not None and self._token is not None:
-            close(window)
+            # Not folded: the garbage collector may have come in the middle of that.
+            outer = window.close()
+            if outer is not None:
+                outer.take_over(window)
             dispatch.patches.end()
 
     def _open(self) -> None:
@@ -90,16 +93,17 @@ class Recording:
         self._token = position.set(self._window.number)
 
     def _close(self, window: Window) -> None:
-        close(window)
         token, self._token = self._token, None
-        if token is None:
-            return  # It was never opened rightly.
-        dispatch.patches.end()
-        if position.get() == window.number:
-            # In another context, with a copy of the position, the token is of no
-            # use, and the position is left alone: it leads nowhere any more.
-            with contextlib.suppress(ValueError):
-                position.reset(token)
+        try:
+            close(window)
+        finally:
+            if token is not None:  # Else it was never opened rightly.
+                dispatch.patches.end()
+                if position.get() == window.number:
+                    # In another context, with a copy of the position, the token is of
+                    # no use, and the position is left alone: it leads nowhere any more.
+                    with contextlib.suppress(ValueError):
+                        position.reset(token)
 
     def _assemble(self, window: Window, error: BaseException | None) -> Trace:
         return assemble(

@@ -72,7 +72,7 @@ class _Folding:
         room = max(0, window.limit - window.settled)
         kept, beyond = wanted[:room], wanted[room:]
         done, open_still = self.split(beyond)
-        open_since = self.credit(done, open_still)
+        open_since = self.credit(kept, done, open_still)
         for send in done:
             self.tally(send, open_since)
         # What an unwanted one still sends has to be told from the rest.
@@ -101,7 +101,8 @@ class _Folding:
         """Whether *send* is to be left out, or what it was sent from."""
         ignores = self.window.ignores
         receivers = [call.receiver for call in send.read_calls()]
-        if receivers and send.is_over and all(ignores(one.name) for one in receivers):
+        names = [one.name for one in (*receivers, *send.never_ran)]
+        if names and send.is_over and all(map(ignores, names)):
             return True
         while True:
             if ignores_send(send.kind, send.sender, ignores):
@@ -117,7 +118,10 @@ class _Folding:
         return send.start, self.window.end if send.end is None else send.end
 
     def credit(
-        self, done: list[SendRecord], open_still: list[SendRecord]
+        self,
+        kept: list[SendRecord],
+        done: list[SendRecord],
+        open_still: list[SendRecord],
     ) -> dict[int, int]:
         """Add the time of sends that will be forgotten to the calls that they were sent
         from: it isn't their own. Returns since when other sends of a call are open.
@@ -125,7 +129,7 @@ class _Folding:
         Sends of one call may overlap. What runs later than the beginning of one that is
         still open is left to that one, which will cover it all.
         """
-        settled, unsettled = self.split(self.window.late)
+        settled, unsettled = self.split([*self.window.late, *kept])
         open_since: dict[int, int] = defaultdict(lambda: FOREVER)
         for send in (*open_still, *unsettled):
             number = self.parent(send)
@@ -138,6 +142,8 @@ class _Folding:
             nested[self.parent(send)].append(self.interval(send))
         for number, intervals in nested.items():
             sent_from, call = self.call(number)
+            if number == self.window.number:
+                self.window.folded_ns += covered(intervals)
             if sent_from is None or call is None:
                 continue
             until = min(open_since[number], call.end or FOREVER)

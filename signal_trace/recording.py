@@ -80,7 +80,7 @@ class CallRecord(NamedTuple):
 class AsyncCallRecord:
     """An async receiver's run while it goes on."""
 
-    __slots__ = ("end", "error", "number", "receiver", "start")
+    __slots__ = ("end", "error", "number", "receiver", "start", "was_dropped")
 
     def __init__(self, number: int, receiver: ReceiverName) -> None:
         self.number = number
@@ -88,6 +88,8 @@ class AsyncCallRecord:
         self.start = clock()
         self.end: int | None = None
         self.error: Error | None = None
+        #: Whether its coroutine was thrown away: it will never end.
+        self.was_dropped = False
 
 
 class SendRecord:
@@ -143,7 +145,9 @@ class SendRecord:
         return (
             (self.end is not None or self.was_dropped)
             and len(self.calls) % 3 == 0
-            and all(call.end is not None for call in self.async_calls)
+            and all(
+                call.end is not None or call.was_dropped for call in self.async_calls
+            )
         )
 
     def read_calls(self) -> list[CallRecord]:
@@ -198,6 +202,9 @@ class Window:
         self.most_kinds = MOST_KINDS
         self.folding = threading.Lock()
         self.tallies = Tallies()
+        #: What folded sends took that were sent from no call in here.
+        self.folded_ns = 0
+        self.taking_over = threading.RLock()
         self.inner: set[Window] = set()
         #: The windows that have closed inside this one, by number: where they were
         #: opened. What outlives them goes on here.
@@ -223,26 +230,39 @@ class Window:
 
     def take_over(self, inner: Window) -> None:
         """Add what *inner* recorded, which was opened in here and has closed."""
-        self.inner.discard(inner)
-        self.inner |= inner.inner
-        self.stands_for |= {**inner.stands_for, inner.number: inner.outer_position}
-        while len(self.stands_for) > MOST_INNER:
-            first = next(iter(self.stands_for))
-            del self.stands_for[first]
-            windows.pop(first >> WINDOW_BITS, None)
-        for send in inner.sends:
-            if send.parent == inner.number:
-                send.parent = inner.outer_position
-        self.sends += inner.sends
-        self.tallies += inner.tallies
+        with self.taking_over:
+            opened_at = self.resolve(inner.outer_position)
+            self.inner.discard(inner)
+            self.inner |= inner.inner
+            self.stands_for |= {**inner.stands_for, inner.number: opened_at}
+            while len(self.stands_for) > MOST_INNER:
+                first = next(iter(self.stands_for))
+                self.stands_for.pop(first, None)
+                windows.pop(first >> WINDOW_BITS, None)
+            for send in inner.sends:
+                if send.parent == inner.number:
+                    send.parent = opened_at
+            self.sends += inner.sends
+            self._take_over_sums(inner, opened_at)
+
+    def _take_over_sums(self, inner: Window, opened_at: int) -> None:
+        in_a_call = opened_at != self.number
+        for key, tally in inner.tallies:
+            self.tallies.add(key, tally, with_receivers_ns=not in_a_call)
+        if in_a_call and inner.folded_ns:
+            for send in list(self.sends):
+                if send.number >> SEND_BITS == opened_at >> SEND_BITS:
+                    send.add_nested(opened_at, inner.folded_ns)
+        else:
+            self.folded_ns += inner.folded_ns
         for kind, count in list(inner.unreceived.items()):
             self.unreceived[kind] += count
 
     def resolve(self, number: int) -> int:
         """The position *number*; that at which a window was opened in here, where it
         stands for one that has closed."""
-        while number in self.stands_for:
-            number = self.stands_for[number]
+        while (opened_at := self.stands_for.get(number)) is not None:
+            number = opened_at
         return number
 
 

@@ -61,12 +61,13 @@ class SendTally:
         """The tally of one receiver's calls."""
         return self.calls[receiver.name, receiver.file, receiver.line]
 
-    def __iadd__(self, other: SendTally) -> SendTally:
+    def add(self, other: SendTally, *, with_receivers_ns: bool = True) -> None:
+        """Add what *other* adds up to."""
         self.sends += other.sends
-        self.receivers_ns += other.receivers_ns
-        for key, tally in other.calls.items():
+        if with_receivers_ns:
+            self.receivers_ns += other.receivers_ns
+        for key, tally in list(other.calls.items()):
             self.calls[key] += tally
-        return self
 
 
 class Tallies:
@@ -82,9 +83,11 @@ class Tallies:
         return self._by_kind[kind.signal.name, kind.sender.name]
 
     def __iter__(self) -> Iterator[tuple[SendKey, SendTally]]:
-        return iter(self._by_kind.items())
+        # A copy: another thread may add to it meanwhile.
+        return iter(list(self._by_kind.items()))
 
-    def __iadd__(self, other: Tallies) -> Tallies:
-        for key, tally in other:
-            self._by_kind[key] += tally
-        return self
+    def add(
+        self, key: SendKey, tally: SendTally, *, with_receivers_ns: bool = True
+    ) -> None:
+        """Add *tally* to that of the same kind."""
+        self._by_kind[key].add(tally, with_receivers_ns=with_receivers_ns)

@@ -519,3 +519,14 @@ def test_a_receivers_coroutine_can_be_inspected_through_its_task() -> None:
     with signal_trace.record():
         asyncio.run(run())
     assert seen
+
+
+def test_keywords_may_have_any_name() -> None:
+    async def receiver(resume: int, send: int, receiver: int, **kwargs: Any) -> int:
+        return resume + send + receiver
+
+    signal = Signal()
+    signal.connect(receiver)
+    with signal_trace.record():
+        sent = signal.asend(None, resume=1, send=2, receiver=3)
+        assert asyncio.run(sent) == [(receiver, 6)]  # type: ignore[arg-type]

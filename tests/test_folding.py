@@ -11,6 +11,7 @@ import logging
 import sys
 import threading
 import tracemalloc
+import warnings
 from collections import defaultdict
 from random import Random
 from typing import Any
@@ -442,3 +443,121 @@ def test_a_bug_in_folding_stays_with_us(
         assert [ordered.send(Shop, plan=[]) for _ in range(9)]
     assert [record.name for record in caplog.records] == ["signal_trace.bugs"]
     assert len(traced.trace.sends) == 9
+
+
+def test_what_an_inner_recording_folds_is_no_time_of_the_caller_and_counted_once(
+    settings: Settings, clock: FakeClock
+) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 2}
+
+    def in_its_own(**kwargs: Any) -> None:
+        with signal_trace.record():
+            for _ in range(9):
+                counted.send(Shop, plan=[("work", 5)])
+        clock.pass_ms(3)
+
+    signal = Signal()
+    signal.connect(in_its_own)
+    with signal_trace.record() as traced:
+        signal.send(Shop)
+    (call,) = traced.trace.sends[0].calls
+    assert (call.duration_ns, call.self_ns) == (48_000_000, 3_000_000)
+    assert traced.trace.send_count == 10
+    assert traced.trace.receivers_ns == call.duration_ns
+
+
+def test_sends_that_end_before_their_coroutines_begin_are_folded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 3}
+    monkeypatch.setattr(folding, "BATCH", 5)
+
+    async def fine(**kwargs: Any) -> None:
+        pass
+
+    async def wrong(sender: Any) -> None:
+        pass
+
+    signal = Signal()
+    signal.connect(fine)
+    signal.connect(wrong)
+
+    async def send_all() -> None:
+        for _ in range(50):
+            with contextlib.suppress(TypeError):
+                await signal.asend(Shop)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Coroutines are never awaited, as without us.
+        with signal_trace.record() as traced:
+            asyncio.run(send_all())
+            (window,) = windows.values()
+            assert len(window.sends) <= 3 + 5 + 1
+    assert traced.trace.send_count == 50
+
+
+def test_an_abandoned_recording_that_is_collected_in_a_folding_does_no_harm(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 2}
+    monkeypatch.setattr(folding, "BATCH", 2)
+
+    def abandon() -> None:
+        inner = signal_trace.record().__enter__()
+        inner.attributes["itself"] = inner
+        for _ in range(9):
+            counted.send(Shop, plan=[])
+
+    class Folding(folding._Folding):
+        def __init__(self, *args: Any) -> None:
+            gc.collect()
+            super().__init__(*args)
+
+    monkeypatch.setattr(folding, "_Folding", Folding)
+    with signal_trace.record() as traced:
+        contextvars.copy_context().run(abandon)
+        for _ in range(9):
+            counted.send(Shop, plan=[])
+    assert traced.trace.send_count == 18
+
+
+def test_overlapping_sends_at_the_limit_are_taken_off_once(
+    settings: Settings, clock: FakeClock
+) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 3, "IGNORE": [f"{HERE}.lonely"]}
+
+    async def begin(**kwargs: Any) -> None:
+        for _ in range(4):
+            lonely.send(Shop)
+        await asyncio.gather(*(awaited.asend(Shop, plan=[]) for _ in range(4)))
+        clock.pass_ms(10)
+
+    async def wait(**kwargs: Any) -> None:
+        await asyncio.sleep(0)
+        clock.pass_ms(20)
+        await asyncio.sleep(0)
+
+    signal = Signal()
+    signal.connect(begin)
+    lonely.connect(note)
+    awaited.connect(wait)
+    try:
+        with signal_trace.record() as traced:
+            asyncio.run(signal.asend(Shop))
+    finally:
+        awaited.disconnect(wait)
+        lonely.disconnect(note)
+    (call,) = traced.trace.sends[0].calls
+    assert (call.duration_ns, call.self_ns) == (90_000_000, 10_000_000)
+
+
+def test_receivers_that_never_ran_keep_a_send_of_ignored_ones_counted(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 2, "IGNORE": [f"{HERE}.first"]}
+    monkeypatch.setattr(folding, "BATCH", 3)
+    with signal_trace.record() as traced:
+        for _ in range(20):
+            with contextlib.suppress(ValueError):
+                ordered.send(Shop, plan=[("fail",)])
+    assert traced.trace.send_count == 20
