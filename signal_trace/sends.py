@@ -124,7 +124,11 @@ def end_send(
             here = pending[PARENT]
             pending.clear()
             if error is None:
-                count_unreceived(here, signal, sender)
+                try:
+                    kind = known_kinds[id(signal)].values[id(sender)]
+                    windows[here >> WINDOW_BITS].unreceived[kind] += 1
+                except KeyError:
+                    count_unreceived(here, signal, sender)
             return
         if error is None:
             send.end = now
