@@ -117,3 +117,12 @@ def test_what_stands_on_signal_at_last_is_sentrys_and_djangos(order: str) -> Non
 def test_spans_go_on_while_our_patches_stay() -> None:
     outside = run("sentry_over_patches_that_stay")["outside"]
     assert outside == run("without_us")["work"]
+
+
+def test_calls_are_recorded_once_when_sentry_looks_into_the_frames() -> None:
+    within = run("failures_that_sentry_looks_into")["work"]
+    assert within["sends"] == run("failures_without_sentry")["work"]["sends"]
+    without = run("failures_without_us")["work"]
+    assert within["outcomes"] == without["outcomes"]
+    assert within["spans"] == without["spans"]
+    assert within["errors"] == without["errors"]

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import gc
-import json
 import logging
 import pprint
-import subprocess
 import sys
 import weakref
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -22,8 +18,6 @@ from django.dispatch import Signal
 import signal_trace
 from signal_trace import Trace, dispatch
 from tests.alive import ours
-
-SCRIPT = Path(__file__).with_name("sentry_sends.py")
 
 
 @pytest.fixture(autouse=True)
@@ -65,28 +59,7 @@ def named(trace: Trace) -> list[tuple[str, list[str]]]:
     ]
 
 
-@functools.cache
-def run(order: str) -> Any:
-    finished = subprocess.run(
-        [sys.executable, "-W", "error", SCRIPT, order],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return json.loads(finished.stdout)
-
-
 # Who iterates the lists in Django's frames is not the dispatch loop.
-
-
-def test_calls_are_recorded_once_when_sentry_looks_into_the_frames() -> None:
-    within = run("failures_that_sentry_looks_into")["work"]
-    assert within["sends"] == run("failures_without_sentry")["work"]["sends"]
-    without = run("failures_without_us")["work"]
-    assert within["outcomes"] == without["outcomes"]
-    assert within["spans"] == without["spans"]
-    assert within["errors"] == without["errors"]
 
 
 def test_calls_are_recorded_once_when_an_error_page_prints_the_frames() -> None:
