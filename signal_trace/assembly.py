@@ -15,6 +15,17 @@ from signal_trace.names import (
     encodable,
     type_name,
 )
+from signal_trace.parts import (
+    EARLIER_RAISED,
+    SEND_FAILED,
+    Call,
+    Error,
+    NotCalled,
+    Omitted,
+    OmittedCalls,
+    Send,
+    Unreceived,
+)
 from signal_trace.recording import (
     RAISED,
     CallRecord,
@@ -22,19 +33,7 @@ from signal_trace.recording import (
     Window,
 )
 from signal_trace.tally import SendTally, Tallies
-from signal_trace.trace import (
-    EARLIER_RAISED,
-    SEND_FAILED,
-    VERSION,
-    Call,
-    Error,
-    NotCalled,
-    Omitted,
-    OmittedCalls,
-    Send,
-    Trace,
-    Unreceived,
-)
+from signal_trace.trace import VERSION, Trace
 
 # On Django before 6.1 two receivers of one `asend` may raise at once, and only the
 # first exception is ever seen.
@@ -216,7 +215,14 @@ class _Tree:
         """The receivers of a send that never ran."""
         reason = _reason(record)
         return [
-            NotCalled(send, name.name, name.file, name.line, reason)
+            NotCalled(
+                send,
+                record.kind.signal.name,
+                name.name,
+                name.file,
+                name.line,
+                reason,
+            )
             for name in record.never_ran
             if not self.ignores(name.name)
         ]

@@ -14,7 +14,7 @@ import asgiref.sync
 from django.dispatch import dispatcher
 
 from signal_trace.names import encodable, type_name
-from signal_trace.trace import Error, Frame
+from signal_trace.parts import Error, Frame
 
 OWN_FOLDER = str(Path(__file__).parent) + os.sep
 LONGEST_MESSAGE = 2000

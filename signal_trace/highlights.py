@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from signal_trace.trace import Call, Error, Send, Trace
+from signal_trace.parts import Call, Error, Send
+from signal_trace.trace import Trace
 
 
 def slowest(trace: Trace, count: int) -> list[Call]:

@@ -29,9 +29,9 @@ from typing import Any, NamedTuple
 
 from signal_trace.ignoring import Ignores
 from signal_trace.names import ReceiverName, SenderName
+from signal_trace.parts import Error
 from signal_trace.send_kinds import SendKind
 from signal_trace.tally import Tallies
-from signal_trace.trace import Error
 
 logger = logging.getLogger("signal_trace.bugs")
 

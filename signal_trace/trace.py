@@ -16,144 +16,24 @@ from typing import Any
 
 from signal_trace.documents import DocumentError, from_plain, json_text, to_plain
 from signal_trace.durations import covered
+from signal_trace.parts import (
+    NO_QUERIES,
+    Call,
+    Error,
+    Event,
+    Finding,
+    NotCalled,
+    Omitted,
+    Queries,
+    Send,
+    Unreceived,
+)
 
 VERSION = "1.0"
-
-# Why a receiver was not called.
-EARLIER_RAISED = "earlier receiver raised"
-SEND_FAILED = "send failed or was cancelled"
 
 
 class TraceError(ValueError):
     """A text is no trace that can be read; the message says why, and where."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One line of a traceback."""
-
-    file: str
-    line: int
-    function: str
-
-
-@dataclass(frozen=True, slots=True)
-class Error:
-    """An exception: its dotted type, its message, and the frames it came through.
-
-    ``message`` is None where the text could not be had without running the
-    application's code. ``frames`` are ordered as Python prints them, the line that
-    raised last.
-    """
-
-    type: str
-    message: str | None
-    frames: tuple[Frame, ...]
-
-    def __str__(self) -> str:
-        return f"{self.type}: {self.message}" if self.message else self.type
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One receiver's run inside a send.
-
-    ``duration_ns`` is its wall time, ``self_ns`` the same less the time covered by
-    the sends nested in it; both are None where the call never finished. ``error``
-    is the exception that it raised, whether the send passed it on or not.
-    """
-
-    id: int
-    receiver: str
-    file: str | None
-    line: int | None
-    start_ns: int
-    duration_ns: int | None
-    self_ns: int | None
-    is_async: bool
-    error: Error | None
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """One call of ``send``, ``send_robust``, ``asend`` or ``asend_robust``, its
-    ``method``, that some receiver was to hear.
-
-    ``parent`` is the id of the call that it was sent from, None where it was sent
-    from outside of any receiver. ``duration_ns`` is None where it never finished.
-    ``error`` is the exception that it raised.
-    """
-
-    id: int
-    signal: str
-    sender: str
-    method: str
-    parent: int | None
-    start_ns: int
-    duration_ns: int | None
-    calls: tuple[Call, ...]
-    error: Error | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unreceived:
-    """How often a signal was sent that no receiver heard, by sender."""
-
-    signal: str
-    sender: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotCalled:
-    """A receiver that was to hear the send with the id ``send``, and did not run.
-
-    ``reason`` is `EARLIER_RAISED`, or `SEND_FAILED` where no receiver is to blame.
-    """
-
-    send: int
-    receiver: str
-    file: str | None
-    line: int | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class OmittedCalls:
-    """What the calls of one receiver add up to, in sends that were left out.
-
-    ``failures`` counts those that raised. ``total_ns``, ``self_ns`` and ``max_ns``, the
-    longest, are of those that finished.
-    """
-
-    receiver: str
-    file: str | None
-    line: int | None
-    count: int
-    failures: int
-    total_ns: int
-    self_ns: int
-    max_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Omitted:
-    """What the sends of one signal by one kind of sender add up to that were left out,
-    beyond the ``MAX_SENDS`` that a trace keeps one by one.
-
-    ``failures`` counts those that raised. ``total_ns`` and ``max_ns``, the longest, are
-    of those that finished. ``receivers_ns`` is the time that receivers took of those
-    sends that were not sent from another receiver.
-    """
-
-    signal: str
-    sender: str
-    count: int
-    failures: int
-    total_ns: int
-    max_ns: int
-    receivers_ns: int
-    calls: tuple[OmittedCalls, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +46,9 @@ class Trace:
     only. ``error`` is the exception that ended the recorded block. ``sends`` is
     flat, in the order of their start; ids are unique among sends and calls alike.
     ``omitted`` is what the sends add up to that are not in ``sends``, for being too
-    many.
+    many. ``queries`` are all of the trace, those of its receivers as nested ones.
+    ``events`` are what happened besides sends, ``findings`` what deserves attention,
+    what matters most first.
     """
 
     version: str
@@ -180,7 +62,10 @@ class Trace:
     sends: tuple[Send, ...]
     unreceived: tuple[Unreceived, ...]
     not_called: tuple[NotCalled, ...]
-    omitted: tuple[Omitted, ...]
+    omitted: tuple[Omitted, ...] = ()
+    queries: Queries = NO_QUERIES
+    events: tuple[Event, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -317,7 +202,7 @@ def _check_ids(trace: Trace) -> None:
     if len(sends | calls) != 1 + len(trace.sends) + len(trace.calls):
         raise DocumentError("an id is that of more than one send or call")
     for i, missed in enumerate(trace.not_called):
-        if missed.send not in sends:
+        if missed.send is not None and missed.send not in sends:
             raise DocumentError(f"not_called[{i}].send is no send: {missed.send}")
 
 

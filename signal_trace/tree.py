@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from signal_trace.trace import Call, NotCalled, Send, Trace, Unreceived
+from signal_trace.parts import Call, NotCalled, Send, Unreceived
+from signal_trace.trace import Trace
 
 Node = Send | Call | NotCalled
 
@@ -22,7 +23,7 @@ def walk(trace: Trace) -> Iterator[tuple[int, Node]]:
     the receivers that it was to call and did not.
     """
     sends: dict[int | None, list[Node]] = defaultdict(list)
-    not_called: dict[int, list[Node]] = defaultdict(list)
+    not_called: dict[int | None, list[Node]] = defaultdict(list)
     for send in trace.sends:
         sends[send.parent].append(send)
     for one in trace.not_called:

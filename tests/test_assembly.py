@@ -9,7 +9,7 @@ from django.dispatch import Signal
 import signal_trace
 from signal_trace import Trace
 from signal_trace.assembly import plain_value
-from signal_trace.trace import Unreceived
+from signal_trace.parts import Unreceived
 from tests.app.models import Book, Tag
 
 if TYPE_CHECKING:

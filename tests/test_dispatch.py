@@ -17,7 +17,7 @@ from django.dispatch import Signal
 
 import signal_trace
 from signal_trace import Trace, async_calls, dispatch, recording, sends, sync_calls
-from signal_trace.trace import Call, Send
+from signal_trace.parts import Call, Send
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,21 @@ import pytest
 
 import signal_trace
 from signal_trace import conf, exports
+from signal_trace.parts import (
+    Call,
+    Connection,
+    Error,
+    Event,
+    Frame,
+    NotCalled,
+    OmittedCalls,
+    Queries,
+    Send,
+    Statement,
+    Unreceived,
+)
 from signal_trace.sinks.log import PREFIX, LogSink, summary
-from signal_trace.trace import Call, Error, Frame, NotCalled, Send, Trace, Unreceived
+from signal_trace.trace import Trace
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -109,7 +122,13 @@ def test_every_field_of_a_trace_is_documented(heading: str, cls: Any) -> None:
     assert set(tables("docs/recording.md")[heading]) >= fields(cls)
 
 
-@pytest.mark.parametrize("cls", [Error, Frame, NotCalled, Unreceived])
+@pytest.mark.parametrize(
+    "cls",
+    [
+        *(Error, Frame, NotCalled, Unreceived, Queries, Statement, Connection, Event),
+        OmittedCalls,
+    ],
+)
 def test_every_small_field_of_a_trace_is_mentioned(cls: Any) -> None:
     mentioned = set(re.findall(r"`(\w+)`", text_of("docs/recording.md")))
     assert mentioned >= fields(cls)

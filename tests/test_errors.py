@@ -18,7 +18,8 @@ from signal_trace.errors import LONGEST_MESSAGE, MOST_FRAMES, describe_error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from signal_trace.trace import Call, Send, Trace
+    from signal_trace.parts import Call, Send
+    from signal_trace.trace import Trace
 
 
 class Untouchable:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 import signal_trace
 from signal_trace import Trace, TraceError
-from signal_trace.trace import Error
+from signal_trace.parts import Error
 from tests.traces import CHECKOUT, EMPTY, LARGE, MS, changed, traces
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def test_newer_minor_version_with_unknown_keys_is_read() -> None:
         (("sends", 1, "calls", 0, "line"), "x", "sends[1].calls[0].line is not an"),
         (("sends", 0, "calls", 1, "error"), "x", "sends[0].calls[1].error is not an"),
         (("sends", 0, "error", "frames", 0), 5, "sends[0].error.frames[0] is not an"),
-        (("not_called", 0, "send"), None, "not_called[0].send is not an integer"),
+        (("not_called", 0, "send"), "1", "not_called[0].send is not an integer"),
         (("unreceived",), None, "unreceived is not a list"),
         (("unreceived", 1), {}, "unreceived[1].signal is missing"),
         (("started_at",), "2026", "started_at is not a date and time"),

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 
-from signal_trace.trace import Call, NotCalled, Send, Trace
+from signal_trace.parts import Call, NotCalled, Send
+from signal_trace.trace import Trace
 from signal_trace.tree import walk
 from tests.traces import CHECKOUT, EMPTY, traces
 

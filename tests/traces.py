@@ -10,9 +10,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from signal_trace.durations import covered
-from signal_trace.trace import (
+from signal_trace.parts import (
     EARLIER_RAISED,
-    VERSION,
     Call,
     Error,
     Frame,
@@ -20,9 +19,9 @@ from signal_trace.trace import (
     Omitted,
     OmittedCalls,
     Send,
-    Trace,
     Unreceived,
 )
+from signal_trace.trace import VERSION, Trace
 
 MS = 1_000_000
 POST_SAVE = "django.db.models.signals.post_save"
@@ -117,7 +116,14 @@ CHECKOUT = Trace(
         Unreceived("django.db.models.signals.pre_init", "shop.Line", 1),
     ),
     not_called=(
-        NotCalled(1, "shop.receivers.reindex", "shop/receivers.py", 40, EARLIER_RAISED),
+        NotCalled(
+            1,
+            POST_SAVE,
+            "shop.receivers.reindex",
+            "shop/receivers.py",
+            40,
+            EARLIER_RAISED,
+        ),
     ),
     omitted=(),
 )

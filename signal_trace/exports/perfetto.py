@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from signal_trace.documents import json_text
-from signal_trace.trace import Call, NotCalled, Send, Trace
+from signal_trace.parts import Call, NotCalled, Send
+from signal_trace.trace import Trace
 from signal_trace.tree import short_name, walk
 
 PROCESS = 1
@@ -44,7 +45,7 @@ def _events(trace: Trace) -> Iterator[dict[str, Any]]:
     whole = tracks.place(0, trace.duration_ns)
     yield _complete(trace.name or trace.kind, "trace", whole, {})
     above = [whole]
-    missed: dict[int, list[str]] = defaultdict(list)
+    missed: dict[int | None, list[str]] = defaultdict(list)
     for one in trace.not_called:
         missed[one.send].append(one.receiver)
     for depth, node in walk(trace):

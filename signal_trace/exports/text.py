@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from signal_trace.durations import shown
 from signal_trace.highlights import failures, slowest
-from signal_trace.trace import Call, NotCalled, Send, Trace
+from signal_trace.parts import Call, NotCalled, Send
+from signal_trace.trace import Trace
 from signal_trace.tree import Node, short_name, unreceived_by_signal, walk
 
 COLUMN = 11

@@ -14,7 +14,7 @@ from signal_trace.durations import shown
 from signal_trace.tree import short_name
 
 if TYPE_CHECKING:
-    from signal_trace.trace import Call, Error, NotCalled
+    from signal_trace.parts import Call, Error, NotCalled
 
 register = template.Library()
 

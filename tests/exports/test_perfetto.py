@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from signal_trace.trace import Call, Send, Trace
+from signal_trace.parts import Call, Send
+from signal_trace.trace import Trace
 from tests.traces import CHECKOUT, EMPTY, traces
 
 

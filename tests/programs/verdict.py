@@ -13,7 +13,7 @@ from tests.programs.things import SYNC_FIRST
 
 if TYPE_CHECKING:
     from signal_trace import Trace
-    from signal_trace.trace import Call, Send
+    from signal_trace.parts import Call, Send
     from tests.programs.records import Ran, Sent, Window
     from tests.programs.worlds import World
 

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from signal_trace.parts import Error, Frame, NotCalled
 from signal_trace.templatetags.signal_trace import (
     breakable,
     full_source,
     source,
     traceback,
 )
-from signal_trace.trace import Error, Frame, NotCalled
 
 
 def test_a_traceback_is_written_as_python_writes_it() -> None:
@@ -17,7 +17,7 @@ def test_a_traceback_is_written_as_python_writes_it() -> None:
 
 
 def test_a_full_source_is_no_localised_number() -> None:
-    called = NotCalled(1, "shop.pay", "/srv/shop.py", 2000, "")
+    called = NotCalled(1, "a.signal", "shop.pay", "/srv/shop.py", 2000, "")
     assert full_source(called) == "/srv/shop.py:2000"
 
 
@@ -46,4 +46,4 @@ def test_source_begins_at_the_top_of_the_package(
     receiver: str, file: str | None, expected: str
 ) -> None:
     line = None if file is None else 7
-    assert source(NotCalled(1, receiver, file, line, "")) == expected
+    assert source(NotCalled(1, "a.signal", receiver, file, line, "")) == expected
