@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import types
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
@@ -125,15 +127,25 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         """Run *resume* with this call's position in place."""
         __traceback_hide__ = True
         token = position.set(self.here)
+        begun = recording.clock()
         try:
-            return resume(*args, **named)
+            result = resume(*args, **named)
         except BaseException as error:
+            self._ran_since(begun)
             self.end(None if isinstance(error, StopIteration) else error)
             raise
+        else:
+            self._ran_since(begun)
+            return result
         finally:
             del args  # An exception that is thrown in refers to this frame.
             self.here = position.get()
             position.reset(token)
+
+    def _ran_since(self, begun: int) -> None:
+        call = self._of[0]
+        if call is not None:
+            call.running += recording.clock() - begun
 
     def send(self, value: Any) -> Any:
         __traceback_hide__ = True
@@ -182,8 +194,11 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         """Begin, which is when the body of a coroutine function begins to run."""
         if isinstance(self.awaitable, Coroutine):
             self.coroutine = self.awaitable
-            if self._of[0] is not None:
-                self._of[0].start = recording.clock()
+            call = self._of[0]
+            if call is not None:
+                call.start, call.running = recording.clock(), 0
+                if type(self.awaitable) is types.CoroutineType:
+                    call.coroutine = weakref.ref(self.awaitable)
         else:
             self.coroutine = _wait_for(self.awaitable)
 

@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
+from signal_trace.arguments import ALL_THAT_IS_SAFE, NAMES_ONLY, NOTHING
+from signal_trace.captures import Captures
 from signal_trace.ignoring import Ignores
 
 NAME = "SIGNAL_TRACE"
@@ -24,6 +26,7 @@ ALWAYS_IGNORED = (
     "signal_trace",
 )
 
+SWITCHES = ("ENABLED", "CALL_SITES", "STACKS", "QUERIES")
 LOG_SINK = {"BACKEND": "signal_trace.sinks.LogSink"}
 
 
@@ -34,14 +37,26 @@ class Settings:
     ``ENABLED``: whether panel and middleware record at all. ``IGNORE``: dotted
     names, or beginnings of them, of signals, senders, receivers and apps that no
     trace shows. ``MAX_SENDS``: how many sends a trace keeps one by one; more are
-    counted and added up. ``SINKS``: where the middleware sends finished traces, each
-    ``{"BACKEND": "dotted.path", "OPTIONS": {…}}``.
+    counted and added up. ``CALL_SITES``: whether to find the line that caused a send,
+    ``STACKS``: all that led to it. ``ARGUMENTS``: what to show of a send's arguments,
+    ``"safe"``, ``"names"`` or ``"off"``. ``QUERIES``: whether to watch the database's
+    queries and transactions. ``SINKS``: where the middleware sends finished traces,
+    each ``{"BACKEND": "dotted.path", "OPTIONS": {…}}``.
     """
 
     ENABLED: bool = True
     IGNORE: list[str] = field(default_factory=list)
     MAX_SENDS: int = 10_000
+    CALL_SITES: bool = True
+    STACKS: bool = False
+    ARGUMENTS: str = "safe"
+    QUERIES: bool = True
     SINKS: list[dict[str, Any]] = field(default_factory=lambda: [LOG_SINK])
+
+    @functools.cached_property
+    def captures(self) -> Captures:
+        """What to take down of each send."""
+        return Captures(self.CALL_SITES, self.STACKS, self.ARGUMENTS, self.QUERIES)
 
     @functools.cached_property
     def ignores(self) -> Ignores:
@@ -118,8 +133,10 @@ def _problems(given: Any) -> Iterator[tuple[Any, Problem]]:
 def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, Any, str, str]]:
     """What of a setting's value is wrong: where in it, what stands there, what should,
     and an example."""
-    if key == "ENABLED" and type(value) is not bool:
-        yield "", value, "bool", '"ENABLED": True'
+    if key in SWITCHES and type(value) is not bool:
+        yield "", value, "bool", f'"{key}": True'
+    elif key == "ARGUMENTS" and value not in (ALL_THAT_IS_SAFE, NAMES_ONLY, NOTHING):
+        yield "", value, '"safe", "names" or "off"', '"ARGUMENTS": "names"'
     elif key == "MAX_SENDS" and (type(value) is not int or value < 0):
         yield "", value, "number from 0", '"MAX_SENDS": 10_000'
     elif key == "IGNORE":

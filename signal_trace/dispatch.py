@@ -97,7 +97,7 @@ def _watched_send(original: Function, method: str) -> Function:
         if is_djangos and _is_unreceived(here, self, sender):
             return []
         _watch_overrides(type(self))
-        pending = begin_send(here, self, sender, method)
+        pending = begin_send(here, self, sender, method, named)
         if pending is None:
             return original(self, sender, **named)
         try:
@@ -123,7 +123,7 @@ def _watched_asend(original: Function, method: str) -> Function:
         if is_djangos and _is_unreceived(here, self, sender):
             return []
         _watch_overrides(type(self))
-        pending = begin_send(here, self, sender, method)
+        pending = begin_send(here, self, sender, method, named)
         if pending is None:
             return await original(self, sender, **named)
         try:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from signal_trace import conf, dispatch
+from signal_trace import conf, watching
 from signal_trace.assembly import assemble
 from signal_trace.errors import describe_error
 from signal_trace.folding import close
@@ -35,6 +35,7 @@ class Recording:
         self.attributes = attributes
         self._window: Window | None = None
         self._token: Any = None
+        self._stop_watching: Callable[[], None] = _nothing
         self._trace: Trace | None = None
 
     @property
@@ -80,15 +81,17 @@ class Recording:
             outer = window.close()
             if outer is not None:
                 outer.take_over(window)
-            dispatch.patches.end()
+            self._stop_watching()
 
     def _open(self) -> None:
-        dispatch.patches.begin()
+        settings = conf.settings()
+        self._stop_watching = watching.begin(queries=settings.QUERIES)
         try:
-            settings = conf.settings()
-            self._window = Window(settings.MAX_SENDS, settings.ignores)
+            self._window = Window(
+                settings.MAX_SENDS, settings.ignores, settings.captures
+            )
         except Exception:
-            dispatch.patches.end()
+            self._stop_watching()
             raise
         self._token = position.set(self._window.number)
 
@@ -98,7 +101,7 @@ class Recording:
             close(window)
         finally:
             if token is not None:  # Else it was never opened rightly.
-                dispatch.patches.end()
+                self._stop_watching()
                 if position.get() == window.number:
                     # In another context, with a copy of the position, the token is of
                     # no use, and the position is left alone: it leads nowhere any more.
@@ -166,6 +169,10 @@ class Recording:
                 self._trace = recording.trace
 
         return recorded  # type: ignore[return-value]
+
+
+def _nothing() -> None:
+    """Nothing is watched yet."""
 
 
 def _blind_window() -> Window:

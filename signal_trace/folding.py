@@ -58,6 +58,7 @@ class _Folding:
     def __init__(self, window: Window, closing: bool) -> None:
         self.window = window
         self.closing = closing
+        self.queries = window.queries.sums()
         self.new = window.sends[window.settled :]
         self.sends = {
             send.number >> SEND_BITS: send for send in [*window.late, *self.new]
@@ -75,6 +76,9 @@ class _Folding:
         open_since = self.credit(kept, done, open_still)
         for send in done:
             self.tally(send, open_since)
+        # The innermost first: what it hands on counts further out as well.
+        for send in reversed(done):
+            self.hand_on_queries(send)
         # What an unwanted one still sends has to be told from the rest.
         open_still += self.split(unwanted)[1]
         end = window.settled + len(self.new)
@@ -158,6 +162,15 @@ class _Folding:
         calls = () if send is None else send.read_calls()
         return send, next((call for call in calls if call.number == number), None)
 
+    def hand_on_queries(self, send: SendRecord) -> None:
+        """Forget the queries of *send* by its calls: what it was sent from keeps their
+        sum."""
+        for call in send.read_calls():
+            sums = self.window.queries.take(call.number)
+            if sums is not None:
+                count, ns = sums.count + sums.nested_count, sums.ns + sums.nested_ns
+                self.window.queries.add_nested(self.parent(send), count, ns)
+
     def tally(self, send: SendRecord, open_since: dict[int, int]) -> None:
         """Add up *send* and its calls."""
         calls = [
@@ -176,7 +189,11 @@ class _Folding:
                     0, call.end - max(call.start, open_since[call.number])
                 )
                 own = total - send.nested_ns.get(call.number, 0) - covered_yet
-            tally.of(call.receiver).add(total, own, call.error is not None)
+            sums = tally.of(call.receiver)
+            sums.add(total, own, call.error is not None)
+            if call.number in self.queries:
+                sums.queries += self.queries[call.number].count
+                sums.queries_ns += self.queries[call.number].ns
         if self.call(self.parent(send))[1] is None:
             ends = (call.end or self.window.end for call in calls)
             starts = (call.start for call in calls)

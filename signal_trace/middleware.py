@@ -9,7 +9,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponseBase
 
-from signal_trace import conf, dispatch, sinks
+from signal_trace import conf, sinks, watching
 from signal_trace.requests import is_toolbars_own, note_response, record_request
 
 GetResponse = (
@@ -34,7 +34,7 @@ class SignalTraceMiddleware:
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:
             markcoroutinefunction(self)
-        dispatch.patches.keep(self)
+        watching.keep(self)
 
     def __call__(self, request: HttpRequest) -> Any:
         if self.is_async:

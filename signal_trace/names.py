@@ -13,6 +13,8 @@ import weakref
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from django.apps import apps
+
 T = TypeVar("T")
 
 # A chain of decorators or partials longer than this is an object that answers
@@ -55,6 +57,11 @@ class Memory(Generic[T]):
         self.values[key] = value
         return value
 
+    def subject(self, key: int) -> Any:
+        """The object with that id, if it is remembered here; else None."""
+        reference = self._references.get(key)
+        return None if reference is None else reference()
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -89,6 +96,11 @@ class SenderName:
         self.class_names = class_names
         self.pk_names = pk_names
 
+    @property
+    def class_name(self) -> str:
+        """What its class is called: a model's label, or a dotted name."""
+        return self.class_names[0] if self.class_names else self.name
+
 
 NO_SENDER = SenderName("None")
 
@@ -99,6 +111,12 @@ _instances: Memory[SenderName] = Memory()
 #: The name of a receiver by its id, for who can't wait; None where `receiver_name` is
 #: to be asked.
 known_receiver = _receivers.get
+
+#: The name of instances by their class's id, likewise; see `sender_kind`.
+known_instance = _instances.get
+
+#: A class by its id, if it has been named as a sender before.
+known_class = _senders.subject
 
 
 def receiver_name(receiver: Any) -> ReceiverName:
@@ -150,18 +168,38 @@ def sender_name(sender: Any) -> SenderName:
     if type(sender) is str:
         return SenderName(encodable(sender[:LONGEST_TEXT]))
     if kind.pk_names:
-        pk, values = kind.pk_names, sender.__dict__
-        if len(pk) == 1:  # Nearly always, and the send waits for this.
-            key = _plain_key(values.get(pk[0]))
-        else:
-            key = ", ".join([str(_plain_key(values.get(one))) for one in pk])
-        name = f"{kind.class_names[0]}(pk={key})"[:LONGEST_TEXT]
-        return SenderName(name, kind.class_names)
+        return SenderName(
+            instance_name(kind, instance_key(kind, sender)), kind.class_names
+        )
     return kind
 
 
-def _plain_key(value: object) -> object:
-    return value if type(value) in PLAIN_KEYS else type(value).__name__
+def instance_key(kind: SenderName, instance: Any) -> object:
+    """The primary key of a model *instance* of that *kind*, as a plain value; of one
+    that is composite a text."""
+    names, values = kind.pk_names, instance.__dict__
+    if len(names) == 1:  # Nearly always, and the send waits for this.
+        value = values.get(names[0])
+        return value if type(value) in PLAIN_KEYS else type(value).__name__
+    return ", ".join(
+        [
+            str(value) if type(value) in PLAIN_KEYS else type(value).__name__
+            for value in map(values.get, names)
+        ]
+    )
+
+
+def instance_name(kind: SenderName, key: object) -> str:
+    """What a model instance is called: ``shop.Order(pk=42)``."""
+    name = f"{kind.class_name}(pk={key})"
+    return name if type(key) is int else encodable(name[:LONGEST_TEXT])
+
+
+def app_label(name: str) -> str:
+    """The label of the installed app that what is called *name* is defined in; else the
+    first part of the name."""
+    app = apps.get_containing_app_config(name) if apps.apps_ready else None
+    return app.label if app is not None else name.partition(".")[0]
 
 
 def encodable(text: str) -> str:

@@ -26,7 +26,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from signal_trace import conf, dispatch, exports
+from signal_trace import conf, exports, watching
 from signal_trace.documents import pack, unpack
 from signal_trace.durations import in_ms, shown
 from signal_trace.entrance import Recording
@@ -55,7 +55,7 @@ class SignalTracePanel(Panel):
 
     @classmethod
     def ready(cls) -> None:
-        dispatch.patches.keep(cls)
+        watching.keep(cls)
 
     @classmethod
     def get_urls(cls) -> list[URLPattern]:

@@ -14,6 +14,11 @@ EARLIER_RAISED = "earlier receiver raised"
 SEND_FAILED = "send failed or was cancelled"
 OTHER_SENDER = "connected for another sender"
 
+# What a sender is to another one that was listened to.
+CHILD = "child"
+PARENT = "parent"
+PROXY = "proxy"
+
 # How a call ended.
 RETURNED = "returned"
 RAISED = "raised"
@@ -83,8 +88,9 @@ class Queries:
 
     ``count`` and ``duration_ns`` are of those made here, ``nested_count`` and
     ``nested_ns`` of those made by the sends nested in it. ``writes`` is how many of
-    ``count`` were no SELECT. ``repeated`` is the statement that was executed most of
-    those made here; None where none was executed twice.
+    ``count`` write, as far as their first word tells. ``repeated`` is the statement
+    that was executed most of those made here, even if but once; None where there was
+    none.
     """
 
     count: int = 0
@@ -197,7 +203,8 @@ class NotCalled:
     `OTHER_SENDER`; then ``sender`` is whom it listens to (None where that can't be
     known, which is so on Django before 6.0 unless it is a model or has sent something),
     and ``near_miss`` is a parent, child or proxy of that sender which did send the
-    signal, or None.
+    signal, or None, and ``relation`` which of these it is: `CHILD`, `PARENT` or
+    `PROXY`.
     """
 
     send: int | None
@@ -208,6 +215,7 @@ class NotCalled:
     reason: str
     sender: str | None = None
     near_miss: str | None = None
+    relation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +224,8 @@ class Event:
 
     ``kind`` is `MAIL` (messages sent), `TASK` (enqueued), `ON_COMMIT` (a callback
     registered) or one of `BULK_WRITES`, the methods of a QuerySet that write without
-    sending the signals that saving or deleting sends. ``subject`` is the mail backend,
+    sending the signals that saving or deleting sends, where some receiver is connected
+    to these. ``subject`` is the mail backend,
     the task, the callback or the model. ``call`` is the id of the call in which it
     happened, None outside of receivers. ``in_transaction`` says whether that was in an
     open transaction; ``in_callback`` whether an ``on_commit`` callback did it.

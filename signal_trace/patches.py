@@ -85,6 +85,11 @@ class Patches:
         )
         self._left_behind: list[Patch] = []
 
+    @property
+    def are_in(self) -> bool:
+        """Whether the patches are in place."""
+        return bool(self._standing)
+
     def keep(self, entrance: object) -> None:
         """Leave the patches in between recordings for as long as *entrance* lives."""
         self._entrances.add(entrance)

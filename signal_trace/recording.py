@@ -21,17 +21,25 @@ import logging
 import threading
 import time
 import uuid
+import weakref
 from collections import defaultdict
 from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from signal_trace.call_sites import Place, current_task
+from signal_trace.captures import NOTHING, Captures
+from signal_trace.events import Events
 from signal_trace.ignoring import Ignores
 from signal_trace.names import ReceiverName, SenderName
 from signal_trace.parts import Error
+from signal_trace.queries import QueryLog
 from signal_trace.send_kinds import SendKind
 from signal_trace.tally import Tallies
+
+if TYPE_CHECKING:
+    from signal_trace.transactions import Transaction
 
 logger = logging.getLogger("signal_trace.bugs")
 
@@ -53,11 +61,17 @@ position: ContextVar[int] = ContextVar("signal_trace.position", default=0)
 # quicker: most sends of most requests are heard by nobody, only counted, and should
 # cost no more than that. SIGNAL_ID is 0 once it waits no more; HEARD is the
 # `SendRecord` that it became, RECEIVERS the lists that Django iterates; OUTER is
-# another one that waits meanwhile. It is empty once the send has ended.
+# another one that waits meanwhile, NAMED the arguments. It is empty once the send has
+# ended.
 PendingSend = list[Any]
-SIGNAL_ID, SENDER_ID, PARENT, METHOD, BEGUN, HEARD, RECEIVERS, OUTER = range(8)
+SIGNAL_ID, SENDER_ID, PARENT, METHOD, BEGUN, HEARD, RECEIVERS, OUTER, NAMED = range(9)
 waiting: ContextVar[PendingSend | None] = ContextVar(
     "signal_trace.waiting", default=None
+)
+
+# The position at which callbacks of `on_commit` run; 0 while none do.
+callbacks_run_at: ContextVar[int] = ContextVar(
+    "signal_trace.callbacks_run_at", default=0
 )
 
 # Stands as a call's error from when its receiver is known to have raised until the
@@ -74,13 +88,17 @@ class CallRecord(NamedTuple):
     start: int
     end: int | None
     error: Error | None
-    is_async: bool
+    #: Of an async receiver: how long it ran of that time; else None.
+    running: int | None
 
 
 class AsyncCallRecord:
     """An async receiver's run while it goes on."""
 
-    __slots__ = ("end", "error", "number", "receiver", "start", "was_dropped")
+    __slots__ = (
+        *("coroutine", "end", "error", "number", "receiver", "running", "start"),
+        "was_dropped",
+    )
 
     def __init__(self, number: int, receiver: ReceiverName) -> None:
         self.number = number
@@ -88,6 +106,9 @@ class AsyncCallRecord:
         self.start = clock()
         self.end: int | None = None
         self.error: Error | None = None
+        self.running = 0
+        #: Refers to its coroutine, as long as that lives.
+        self.coroutine: weakref.ref[Any] | None = None
         #: Whether its coroutine was thrown away: it will never end.
         self.was_dropped = False
 
@@ -113,6 +134,14 @@ class SendRecord:
     was_dropped = False
     #: What folded sends (see `folding`) took of calls, by their numbers.
     nested_ns: dict[int, int] = {}  # noqa: RUF012  # Never added to.
+    # What was taken down of it: see `captures`.
+    place: Place | None = None
+    stack: tuple[Place, ...] = ()
+    arguments: Sequence[Any] = ()
+    transaction: Transaction | None = None
+    on_commit = False
+    #: The sender's id where the kind doesn't have it.
+    sender_id: int | None = None
 
     def __init__(
         self,
@@ -161,11 +190,12 @@ class SendRecord:
             error = None
             if failures:
                 end, error = failures.get(at // 3, (end, None))
-            calls.append(CallRecord(number, name, start, end, error, False))
+            calls.append(CallRecord(number, name, start, end, error, None))
         if self.async_calls:
             calls += [
                 CallRecord(
-                    one.number, one.receiver, one.start, one.end, one.error, True
+                    *(one.number, one.receiver, one.start, one.end, one.error),
+                    one.running,
                 )
                 for one in self.async_calls
             ]
@@ -180,11 +210,18 @@ class Window:
     hands them on to the other when it closes: each is appended once.
     """
 
-    def __init__(self, limit: int, ignores: Ignores) -> None:
+    def __init__(
+        self, limit: int, ignores: Ignores, captures: Captures = NOTHING
+    ) -> None:
         """*limit* is how many sends are kept one by one, *ignores* what is not kept at
-        all."""
+        all, *captures* what is taken down of each."""
         self.limit = limit
         self.ignores = ignores
+        self.captures = captures
+        self.queries = QueryLog()
+        self.events = Events()
+        task = current_task() if captures.call_sites else None
+        self.task = None if task is None else weakref.ref(task)
         self.id = uuid.uuid4().hex
         self.number = next(_numbers) << WINDOW_BITS
         self.outer_position = position.get()
@@ -257,6 +294,8 @@ class Window:
             self.folded_ns += inner.folded_ns
         for kind, count in list(inner.unreceived.items()):
             self.unreceived[kind] += count
+        self.queries.take_over(inner.queries, inner.number, opened_at)
+        self.events.take_over(inner.events, inner.number, opened_at)
 
     def resolve(self, number: int) -> int:
         """The position *number*; that at which a window was opened in here, where it

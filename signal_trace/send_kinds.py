@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from django.dispatch import Signal
@@ -12,13 +13,24 @@ from signal_trace.signal_names import SignalName, signal_name
 
 class SendKind:
     """The names of a signal and of a kind of sender; one object for each pair of them,
-    for as long as both live."""
+    for as long as both live.
 
-    __slots__ = ("sender", "signal")
+    ``sender_id`` is the id of a sender that is a class or None, and ``sender_class``
+    refers to the class; of any other sender they are None.
+    """
 
-    def __init__(self, signal: SignalName, sender: SenderName) -> None:
+    __slots__ = ("sender", "sender_class", "sender_id", "signal")
+
+    def __init__(self, signal: SignalName, sender: SenderName, subject: Any) -> None:
         self.signal = signal
         self.sender = sender
+        self.sender_id: int | None = None
+        self.sender_class: weakref.ref[type] | None = None
+        if subject is None:
+            self.sender_id = id(None)
+        elif issubclass(type(subject), type):
+            self.sender_id = id(subject)
+            self.sender_class = weakref.ref(subject)
 
 
 _by_sender: Memory[Memory[SendKind]] = Memory()
@@ -40,7 +52,7 @@ def send_kind(signal: Signal, sender: Any) -> SendKind:
         of_signal = kinds.keep(signal, Memory())
     kind = of_signal.get(id(subject))
     if kind is None:
-        kind = SendKind(signal_name(signal), sender_kind(sender))
+        kind = SendKind(signal_name(signal), sender_kind(sender), sender)
         of_signal.keep(subject, kind)
         if subject is None:
             of_signal.values[id(None)] = kind  # It never dies.

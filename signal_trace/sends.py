@@ -5,17 +5,21 @@ Hot: each send goes through here, and what it costs the application waits for.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.dispatch import Signal
 
-from signal_trace import recording
+from signal_trace import arguments, recording
 from signal_trace.async_calls import AsyncReceivers
+from signal_trace.call_sites import Place, awaiting_place, find_place, find_stack
+from signal_trace.captures import NOTHING
 from signal_trace.errors import describe_error
 from signal_trace.folding import fold, merge_unreceived
 from signal_trace.names import receiver_name, sender_name
 from signal_trace.recording import (
     HEARD,
+    NAMED,
     OUTER,
     PARENT,
     RAISED,
@@ -26,6 +30,8 @@ from signal_trace.recording import (
     WINDOW_BITS,
     PendingSend,
     SendRecord,
+    Window,
+    callbacks_run_at,
     position,
     report_bug,
     waiting,
@@ -34,15 +40,21 @@ from signal_trace.recording import (
 from signal_trace.send_kinds import known as known_kinds
 from signal_trace.send_kinds import send_kind
 from signal_trace.sync_calls import SyncReceivers
+from signal_trace.transactions import open_transaction
+
+# How many frames of ours and of the dispatcher's there are at least between
+# `_take_down` and whoever sends.
+NEAREST = 4
 
 current = position.get
+keep_arguments = arguments.keep
 set_position = position.set
 waiting_send = waiting.get
 set_waiting = waiting.set
 
 
 def begin_send(
-    here: int, signal: Signal, sender: Any, method: str
+    here: int, signal: Signal, sender: Any, method: str, named: dict[str, Any]
 ) -> PendingSend | None:
     """Begin a send that waits for its receivers; None where it is not to be."""
     try:
@@ -53,7 +65,17 @@ def begin_send(
         else:
             outer = None
         begun = recording.clock()
-        pending = [id(signal), id(sender), here, method, begun, None, None, outer]
+        pending = [
+            id(signal),
+            id(sender),
+            here,
+            method,
+            begun,
+            None,
+            None,
+            outer,
+            named,
+        ]
         set_waiting(pending)
     except Exception:
         report_bug("beginning a send")
@@ -102,11 +124,50 @@ def _keep_send(pending: PendingSend, signal: Signal, sender: Any) -> SendRecord 
         name = sender_name(sender)
     number = next(window.send_numbers)
     send = pending[HEARD] = SendRecord(number, id(signal), kind, name, pending)
+    if kind.sender_id is None:
+        send.sender_id = id(sender)
+    if window.captures is not NOTHING:
+        _take_down(window, send, pending[NAMED])
     sends = window.sends
     sends.append(send)
     if len(sends) >= window.fold_at:
         fold(window)
     return send
+
+
+def _take_down(window: Window, send: SendRecord, named: dict[str, Any]) -> None:
+    try:
+        call_sites, stacks, shown, queries = window.captures
+        if call_sites:
+            frame = sys._getframe(NEAREST)
+            send.place = find_place(frame) or _awaiting_place(window, send.parent)
+            if stacks:
+                send.stack = find_stack(frame)
+        if named and shown != arguments.NOTHING:
+            if shown == arguments.NAMES_ONLY:
+                named = dict.fromkeys(named)
+            send.arguments = keep_arguments(named)
+        if queries:
+            transaction = open_transaction(named.get("using"))
+            if transaction is not None:
+                send.transaction = transaction
+            if callbacks_run_at.get() == send.parent:
+                send.on_commit = True
+    except Exception:
+        report_bug("taking down a send")
+
+
+def _awaiting_place(window: Window, parent: int) -> Place | None:
+    """Where async code waits for the thread that this is, and that began with what it
+    awaits."""
+    for send in reversed(window.sends):
+        if send.number >> SEND_BITS == parent >> SEND_BITS:
+            for call in send.async_calls:
+                if call.number == parent and call.coroutine is not None:
+                    return awaiting_place(call.coroutine())
+            break
+    task = None if window.task is None else window.task()
+    return None if task is None else awaiting_place(task.get_coro())
 
 
 def end_send(

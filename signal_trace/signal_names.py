@@ -26,6 +26,11 @@ class SignalName:
         self._modules = 0
 
     @property
+    def signal(self) -> Signal | None:
+        """The signal itself, as long as it lives."""
+        return self._signal()
+
+    @property
     def name(self) -> str:
         # Signals that nothing binds are asked for again and again: they are looked
         # for again when there are other modules.

@@ -17,13 +17,17 @@ CallKey = tuple[str, str | None, int | None]
 class Tally:
     """What like sends, or like calls, add up to; times in nanoseconds.
 
-    ``self_ns`` is of calls only.
+    ``self_ns``, and ``queries`` and ``queries_ns`` of their own, are of calls only.
     """
 
-    __slots__ = ("count", "failures", "max_ns", "self_ns", "total_ns")
+    __slots__ = (
+        *("count", "failures", "max_ns", "queries", "queries_ns", "self_ns"),
+        "total_ns",
+    )
 
     def __init__(self) -> None:
         self.count = self.failures = self.total_ns = self.self_ns = self.max_ns = 0
+        self.queries = self.queries_ns = 0
 
     def add(self, duration: int | None, own: int, failed: bool) -> None:
         """Add one; *duration* is None where it never finished."""
@@ -40,6 +44,8 @@ class Tally:
         self.total_ns += other.total_ns
         self.self_ns += other.self_ns
         self.max_ns = max(self.max_ns, other.max_ns)
+        self.queries += other.queries
+        self.queries_ns += other.queries_ns
         return self
 
 

@@ -1,0 +1,89 @@
+"""The arguments of a send, as far as showing them gives nothing away.
+
+They are kept when the send is made, and described when the trace is: what is kept in
+between are plain values and names, and nothing of the application's.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from signal_trace.names import (
+    LONGEST_TEXT,
+    SenderName,
+    encodable,
+    instance_key,
+    instance_name,
+    known_instance,
+    sender_kind,
+)
+
+NAMES_ONLY = "names"
+ALL_THAT_IS_SAFE = "safe"
+NOTHING = "off"
+
+# What Django's own signals are given, by its name and type, and what is kept of it.
+_same: Callable[[Any], Any] = lambda value: value  # noqa: E731
+KEPT: dict[tuple[str, type], Callable[[Any], Any]] = {
+    **{(name, str): _same for name in ("using", "action")},
+    **{("update_fields", kind): tuple for kind in (frozenset, set, list, tuple)},
+    **{("pk_set", kind): len for kind in (frozenset, set, list, tuple)},
+}
+
+
+def keep(named: dict[str, Any]) -> list[Any]:
+    """The name and the value of each argument, one after the other. Hot: the send
+    waits for this."""
+    kept: list[Any] = []
+    append = kept.append
+    for name, value in named.items():
+        append(name)
+        if value is None or value is True or value is False:
+            append(value)
+            continue
+        kind = type(value)
+        known = known_instance(id(kind)) or sender_kind(value)
+        if known.pk_names:
+            append((known, instance_key(known, value)))
+        elif (name, kind) in KEPT:
+            append((kind, KEPT[name, kind](value)))
+        else:
+            append(known)
+    return kept
+
+
+def describe(kept: Sequence[Any], *, are_djangos: bool) -> dict[str, Any]:
+    """What `keep` kept, by name, as plain values. Values other than a model instance
+    are told where the signal is Django's own; else the name of their type is all."""
+    return {
+        _text(name): value
+        if value is None or (are_djangos and (value is True or value is False))
+        else _described(value, are_djangos)
+        for name, value in zip(kept[::2], kept[1::2], strict=True)
+    }
+
+
+def _described(value: Any, is_djangos: bool) -> Any:
+    kind = type(value)
+    if kind is SenderName:
+        return value.class_name
+    if kind is tuple:
+        kind, value = value
+        if type(kind) is SenderName:
+            return instance_name(kind, value)
+    if not is_djangos:
+        return kind.__name__
+    if type(value) is str:
+        return _text(value)
+    if type(value) is tuple:
+        return [
+            _text(item) if type(item) is str else type(item).__name__ for item in value
+        ]
+    return value
+
+
+@functools.lru_cache(maxsize=1_000)
+def _text(text: str) -> str:
+    return encodable(text[:LONGEST_TEXT])

@@ -1,0 +1,154 @@
+"""Which line caused a send: of all the frames that lead to it, the application's.
+
+That is the nearest one which is neither Django's, nor Python's, nor of a package that
+instruments others. Where there is none, as on the admin's pages, it is the nearest of
+Django's that is more than machinery: ``save_model`` rather than ``save``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import asgiref
+import django
+
+from signal_trace.errors import MOST_FRAMES, OWN_FOLDER
+from signal_trace.parts import Frame
+
+#: Where a frame stands: its code, and how far it has come in it. Cheap to take, and
+#: holds nothing of the application's but code.
+Place = tuple[CodeType, int]
+
+
+def _folder(file: str | None) -> str:
+    return str(Path(file or "").parent) + os.sep
+
+
+DJANGO = _folder(django.__file__)
+PYTHON = _folder(os.__file__)
+PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+INSTRUMENTS = (
+    *("debug_toolbar", "sentry_sdk", "opentelemetry", "ddtrace", "newrelic"),
+    *("elasticapm", "silk"),
+)
+
+# What a file's code is: anybody's, what only passes calls on, Django's for people to
+# use, and where Django begins to run what it was asked to run.
+APPLICATION, MACHINERY, FRAMEWORK, BOUNDARY = range(4)
+DJANGO_MACHINERY = tuple(
+    os.path.join(DJANGO, path)  # noqa: PTH118  # A beginning, and no path.
+    for path in ("db/", "dispatch/", "utils/", "core/serializers/", "apps/")
+)
+DJANGO_BOUNDARY = tuple(
+    os.path.join(DJANGO, path)  # noqa: PTH118
+    for path in (
+        "core/handlers/",
+        "core/management/base.py",
+        "core/management/__init__",
+    )
+)
+OTHER_MACHINERY = (OWN_FOLDER, _folder(asgiref.__file__), "<frozen ")
+
+_kinds: dict[str, int] = {}
+
+
+def _kind(file: str) -> int:
+    """What the code of *file* is; remembered in `_kinds`."""
+    _, _, package = file.rpartition(next((p for p in PACKAGES if p in file), "\0"))
+    if file.startswith(DJANGO):
+        kind = (
+            MACHINERY
+            if file.startswith(DJANGO_MACHINERY)
+            else BOUNDARY
+            if file.startswith(DJANGO_BOUNDARY)
+            else FRAMEWORK
+        )
+    elif file.startswith(OTHER_MACHINERY) or (
+        package != file and package.partition(os.sep)[0] in INSTRUMENTS
+    ):
+        kind = MACHINERY
+    else:
+        kind = MACHINERY if file.startswith(PYTHON) and package == file else APPLICATION
+    _kinds[file] = kind
+    return kind
+
+
+def find_place(frame: FrameType | None) -> Place | None:
+    """The place of the line that caused what runs in *frame*."""
+    kind_of = _kinds.get
+    framework: FrameType | None = None
+    while frame is not None:
+        code = frame.f_code
+        kind = kind_of(code.co_filename)
+        if kind is None:
+            kind = _kind(code.co_filename)
+        if kind != MACHINERY:
+            if kind == APPLICATION:
+                return code, frame.f_lasti
+            framework = framework or frame
+            if kind == BOUNDARY:
+                break
+        frame = frame.f_back
+    return None if framework is None else (framework.f_code, framework.f_lasti)
+
+
+def find_stack(frame: FrameType | None) -> tuple[Place, ...]:
+    """The places that lead to *frame*, the innermost last, without this package's."""
+    places: list[Place] = []
+    while frame is not None and len(places) < MOST_FRAMES:
+        code = frame.f_code
+        if not code.co_filename.startswith(OWN_FOLDER):
+            places.append((code, frame.f_lasti))
+        frame = frame.f_back
+    return tuple(reversed(places))
+
+
+def awaiting_place(coroutine: Any) -> Place | None:
+    """The place where a suspended *coroutine*, or one that it awaits, waits for what
+    runs in another thread; None where the application has no part in that."""
+    found = None
+    for frame in _suspended(coroutine):
+        code = frame.f_code
+        kind = _kinds.get(code.co_filename)
+        kind = _kind(code.co_filename) if kind is None else kind
+        if kind == APPLICATION:
+            found = code, frame.f_lasti
+        elif kind == BOUNDARY:
+            found = None
+    return found
+
+
+def _suspended(coroutine: Any) -> Iterator[FrameType]:
+    for _ in range(MOST_FRAMES):
+        frame = getattr(coroutine, "cr_frame", None)
+        if not isinstance(frame, FrameType):
+            return
+        yield frame
+        coroutine = getattr(coroutine, "cr_await", None)
+
+
+def current_task() -> asyncio.Task[Any] | None:
+    """The task that runs in this thread."""
+    return asyncio.current_task() if asyncio._get_running_loop() else None
+
+
+def line_of(place: Place) -> Frame:
+    """*place* as people read it."""
+    code, instruction = place
+    line = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if number is not None and start <= instruction < end:
+            line = number
+            break
+    return Frame(code.co_filename, line, code.co_qualname)
+
+
+def caller(depth: int) -> FrameType | None:
+    """The frame so many calls above the caller's."""
+    return sys._getframe(depth + 1)

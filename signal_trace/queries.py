@@ -1,0 +1,183 @@
+"""The queries of a recording, added up by where they were made: hot to note, cold to
+ask."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+
+from signal_trace.names import encodable
+from signal_trace.parts import NO_QUERIES, Queries, Statement
+
+# So many wait to be added up: noting one costs an append, most of the time.
+BATCH = 1_000
+# So many different statements of one place are counted apart.
+MOST_STATEMENTS = 100
+MOST_TEXTS = 10_000
+
+LONGEST_SQL = 1_000
+
+WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE")
+
+
+class Sums:
+    """Queries of one place, such as a call: its own, and those nested in it."""
+
+    __slots__ = ("count", "nested_count", "nested_ns", "ns", "statements")
+
+    def __init__(self) -> None:
+        self.count = self.ns = self.nested_count = self.nested_ns = 0
+        self.statements: dict[str, int] = {}
+
+    def add(self, sql: str, ns: int) -> None:
+        """Add one that was made in the place itself."""
+        self.count += 1
+        self.ns += ns
+        statements = self.statements
+        if sql in statements:
+            statements[sql] += 1
+        elif len(statements) < MOST_STATEMENTS:
+            statements[sql] = 1
+
+    def add_nested(self, count: int, ns: int) -> None:
+        """Add some that were made further in."""
+        self.nested_count += count
+        self.nested_ns += ns
+
+    @classmethod
+    def of(cls, *several: Sums) -> Sums:
+        """All that *several* have."""
+        sums = cls()
+        for one in several:
+            sums.merge(one)
+        return sums
+
+    def merge(self, other: Sums) -> None:
+        """Add all that *other* has."""
+        self.count += other.count
+        self.ns += other.ns
+        self.add_nested(other.nested_count, other.nested_ns)
+        for sql, count in other.statements.items():
+            self.statements[sql] = self.statements.get(sql, 0) + count
+
+
+def is_write(sql: str) -> bool:
+    """Whether a statement changes something, as far as its first word tells."""
+    return sql.lstrip("( \n\t")[:7].upper().startswith(WRITES)
+
+
+class TraceQueries:
+    """The queries of a recording that is over, by where they were made."""
+
+    def __init__(self, sums: dict[int, Sums]) -> None:
+        self._sums = sums
+        self._nested: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+
+    def nest(self, inside: int, around: int) -> None:
+        """Count what was made at the position *inside* as nested in *around*. Of
+        several, what is further in goes first."""
+        sums, nested = self._sums.get(inside), self._nested.get(inside)
+        if sums is None and nested is None:
+            return
+        total = self._nested[around]
+        if sums is not None:
+            total[0] += sums.count + sums.nested_count
+            total[1] += sums.ns + sums.nested_ns
+        if nested is not None:
+            total[0] += nested[0]
+            total[1] += nested[1]
+
+    def at(self, place: int) -> Queries:
+        """Those of a position, as a part of a trace."""
+        sums, nested = self._sums.get(place), self._nested.get(place)
+        if sums is None and nested is None:
+            return NO_QUERIES
+        sums, (count, ns) = sums or Sums(), nested or (0, 0)
+        writes, most = 0, None
+        for sql, times in sums.statements.items():
+            writes += times if is_write(sql) else 0
+            if most is None or times > most[1]:
+                most = sql, times
+        return Queries(
+            sums.count,
+            sums.ns,
+            sums.nested_count + count,
+            sums.nested_ns + ns,
+            writes,
+            None if most is None else Statement(shortened(most[0]), most[1]),
+        )
+
+
+def shortened(sql: str) -> str:
+    """A statement at a length that can be shown."""
+    sql = encodable(sql)
+    return sql if len(sql) <= LONGEST_SQL else f"{sql[:LONGEST_SQL]}…"
+
+
+def add_up(several: list[Queries]) -> Queries:
+    """The queries of several places as one. Of the statements repeated most in each the
+    most repeated is kept."""
+    if len(several) == 1:
+        return several[0]
+    some = [one for one in several if one is not NO_QUERIES]
+    if not some:
+        return NO_QUERIES
+    repeated = [one.repeated for one in some if one.repeated is not None]
+    return Queries(
+        sum(one.count for one in some),
+        sum(one.duration_ns for one in some),
+        sum(one.nested_count for one in some),
+        sum(one.nested_ns for one in some),
+        sum(one.writes for one in some),
+        max(repeated, key=lambda one: one.count, default=None),
+    )
+
+
+class QueryLog:
+    """All queries of a recording, by the position at which they were made."""
+
+    def __init__(self) -> None:
+        self._new: list[tuple[int, str, int]] = []
+        self._sums: defaultdict[int, Sums] = defaultdict(Sums)
+        # Django makes each statement's text anew.
+        self._texts: dict[str, str] = {}
+        self._adding_up = threading.Lock()
+
+    def note(self, here: int, sql: str, ns: int) -> None:
+        """Note a query that took so long, made at the position *here*."""
+        self._new.append((here, sql, ns))
+        if len(self._new) >= BATCH and self._adding_up.acquire(blocking=False):
+            try:
+                self._add_up()
+            finally:
+                self._adding_up.release()
+
+    def _add_up(self) -> None:
+        new = self._new[:]  # Other threads may append meanwhile.
+        del self._new[: len(new)]
+        known = self._texts
+        if len(known) > MOST_TEXTS:
+            known.clear()
+        for here, sql, ns in new:
+            self._sums[here].add(known.setdefault(sql, sql), ns)
+
+    def sums(self) -> dict[int, Sums]:
+        """The sums by position: those of calls, and of what is outside of them."""
+        with self._adding_up:
+            self._add_up()
+        return self._sums
+
+    def take(self, here: int) -> Sums | None:
+        """Forget the sums of a position, and hand them out."""
+        return self._sums.pop(here, None)
+
+    def add_nested(self, here: int, count: int, ns: int) -> None:
+        """Note that so many queries were made by what was sent from a position, and is
+        forgotten."""
+        self._sums[here].add_nested(count, ns)
+
+    def take_over(self, inner: QueryLog, number: int, opened_at: int) -> None:
+        """Add those of an *inner* recording with that *number*."""
+        for here, sums in list(inner.sums().items()):
+            with self._adding_up:
+                self._sums[opened_at if here == number else here].merge(sums)
