@@ -15,11 +15,12 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fake_clock import clock as clock
+from tests.missing import missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,18 +31,13 @@ ROOT = Path(__file__).parent.parent
 SPEEDSCOPE = "speedscope@1.25.0"
 
 
-def missing(what: str, remedy: str) -> NoReturn:
-    if os.environ.get("REQUIRE_BROWSER") == "1":
-        pytest.fail(f"{what} is missing: {remedy}", pytrace=False)
-    pytest.skip(f"{what} is missing: {remedy}")
-
-
 def find_chromium(download: str) -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
     if not Path(download).exists():
-        missing("Chromium", "install it, or set CHROMIUM to its path")
+        remedy = "install it, or set CHROMIUM to its path"
+        missing("Chromium", remedy, "REQUIRE_BROWSER")
     return download
 
 
@@ -188,7 +184,8 @@ def speedscope() -> Path:
         return page
     npm = shutil.which("npm")
     if "SPEEDSCOPE_DIR" in os.environ or not npm:
-        missing("speedscope", "install npm, or set SPEEDSCOPE_DIR to where it is")
+        remedy = "install npm, or set SPEEDSCOPE_DIR to where it is"
+        missing("speedscope", remedy, "REQUIRE_BROWSER")
     subprocess.run(
         [npm, "install", "--no-save", "--prefix", folder, SPEEDSCOPE], check=True
     )
