@@ -21,6 +21,8 @@ import pytest
 
 from tests.fake_clock import clock as clock
 from tests.missing import missing
+from tests.postgres import database as database
+from tests.postgres import postgres_server as postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
