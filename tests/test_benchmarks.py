@@ -124,7 +124,7 @@ def test_names_choose_contenders_and_workloads() -> None:
 
     assert chosen("bare", "send-5", "send-1") == [(("bare",), ["send-1", "send-5"])]
     (memory,) = chosen("memory")
-    assert memory == (("recording",), ["memory-1", "memory-5"])
+    assert memory == (("least", "recording"), ["memory-1", "memory-5"])
     assert len(chosen("recording")) == len(plan.PHASES)
 
 

@@ -200,6 +200,7 @@ def otel() -> Session:
 APP = {"INSTALLED_APPS": ["tests.benchmarks", "signal_trace"]}
 # Limits of the project's own would make a long recording cheaper than it is.
 UNLIMITED = {"MAX_SENDS": 1_000_000}
+LEAST = {"CALL_SITES": False, "ARGUMENTS": "off", "QUERIES": False}
 
 CONTENDERS = {
     one.name: one
@@ -209,11 +210,18 @@ CONTENDERS = {
         Contender("off", "off", off, APP),
         Contender("idle", "installed", idle, APP),
         Contender(
+            "least",
+            "recording the least",
+            recording,
+            APP | {"SIGNAL_TRACE": UNLIMITED | LEAST},
+            most_per_call=3,
+        ),
+        Contender(
             "recording",
             "recording",
             recording,
             APP | {"SIGNAL_TRACE": UNLIMITED},
-            most_per_call=3,  # With nothing optional; 4 with the default captures.
+            most_per_call=4,
         ),
         Contender("sentry", "Sentry", sentry, most_calls=900, every=4),
         Contender("otel", "OpenTelemetry", otel, every=4),

@@ -48,9 +48,9 @@ def added_per_call(cells: Cells, contender: str) -> float:
     return slope(at_5, at_20)
 
 
-def fixed(cells: Cells, contender: str) -> float:
+def fixed(cells: Cells, contender: str, workload: str = "send-1") -> float:
     """What is added to a send whatever the number of its receivers, in µs."""
-    at_1 = added(cells, contender, "send-1")
+    at_1 = added(cells, contender, workload)
     return (at_1 - added_per_call(cells, contender)) / 1000
 
 
@@ -114,6 +114,12 @@ def measures_of(one: Contender, prefix: str) -> Iterator[Measure]:
         f"{prefix}added once to a send that is received",
         lambda cells: fixed(cells, name),
         3,
+        "µs",
+    )
+    yield Measure(
+        f"{prefix}the same, ten frames from the line that caused it",
+        lambda cells: fixed(cells, name, "send-far"),
+        4,
         "µs",
     )
     for workload, label in (

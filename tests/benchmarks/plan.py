@@ -55,6 +55,7 @@ SENDS = Phase(
         Workload("send-0", "0 receivers", 8000),
         Workload("send-others", "0 receivers, other senders have 1", 2000),
         Workload("send-1", "1 receiver", 1000, 1),
+        Workload("send-far", "1 receiver, sent ten frames from its cause", 1000, 1),
         Workload("send-5", "5 receivers", 500, 5),
         Workload("send-20", "20 receivers", 200, 20),
         Workload("nested", "1 receiver, which sends to 1", 500, 2),

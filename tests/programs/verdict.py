@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from signal_trace.assembly import DROPPED_ERROR
 from signal_trace.errors import MOST_FRAMES
+from signal_trace.send_tree import DROPPED_ERROR
 from tests.programs import things
 from tests.programs.observed import LEFT_OUT
 from tests.programs.things import SYNC_FIRST
