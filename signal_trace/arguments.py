@@ -57,33 +57,33 @@ def keep(named: dict[str, Any]) -> list[Any]:
 def describe(kept: Sequence[Any], *, are_djangos: bool) -> dict[str, Any]:
     """What `keep` kept, by name, as plain values. Values other than a model instance
     are told where the signal is Django's own; else the name of their type is all."""
-    return {
-        _text(name): value
-        if value is None or (are_djangos and (value is True or value is False))
-        else _described(value, are_djangos)
-        for name, value in zip(kept[::2], kept[1::2], strict=True)
-    }
+    values = [
+        value if value is None else _described(value, are_djangos)
+        for value in kept[1::2]
+    ]
+    return dict(zip(_texts(*kept[::2]), values, strict=True))
 
 
 def _described(value: Any, is_djangos: bool) -> Any:
     kind = type(value)
-    if kind is SenderName:
-        return value.class_name
     if kind is tuple:
         kind, value = value
         if type(kind) is SenderName:
             return instance_name(kind, value)
+    elif kind is SenderName:
+        return value.class_name
     if not is_djangos:
         return kind.__name__
     if type(value) is str:
-        return _text(value)
+        return _texts(value)[0]
     if type(value) is tuple:
         return [
-            _text(item) if type(item) is str else type(item).__name__ for item in value
+            _texts(item)[0] if type(item) is str else type(item).__name__
+            for item in value
         ]
     return value
 
 
 @functools.lru_cache(maxsize=1_000)
-def _text(text: str) -> str:
-    return encodable(text[:LONGEST_TEXT])
+def _texts(*texts: str) -> tuple[str, ...]:
+    return tuple([encodable(text[:LONGEST_TEXT]) for text in texts])

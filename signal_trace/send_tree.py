@@ -33,6 +33,7 @@ from signal_trace.parts import (
 from signal_trace.queries import Sums, TraceQueries, add_up
 from signal_trace.recording import RAISED as RAISED_UNSEEN
 from signal_trace.recording import CallRecord, SendRecord, Window
+from signal_trace.send_kinds import SendKind
 
 # On Django before 6.1 two receivers of one `asend` may raise at once, and only the
 # first exception is ever seen.
@@ -70,8 +71,9 @@ class SendTree:
         self._ignored: set[int] = set()
         # By the number of a call: when it was busy with sends.
         self._nested: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-        self._line_of = functools.cache(_line_of)
+        self._lines: dict[tuple[int, int], Frame] = {}
         self._app_of = functools.cache(app_label)
+        self._signal_of = functools.cache(_signal_of)
         self._keep(windows)
 
     def resolve(self, position: int) -> int:
@@ -82,7 +84,13 @@ class SendTree:
 
     def line_of(self, place: Place | None) -> Frame | None:
         """A place as people read it."""
-        return None if place is None else self._line_of(id(place[0]), place[1], place)
+        if place is None:
+            return None
+        key = id(place[0]), place[1]  # Hashing code takes its time.
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = line_of(place)
+        return line
 
     def _sums(self, windows: list[Window]) -> dict[int, Sums]:
         """All queries by the call in which they were made."""
@@ -105,7 +113,9 @@ class SendTree:
         nests: list[tuple[int, int]] = []
         for record in records:
             kind, sender = record.kind, record.sender
-            parent = self.resolve(record.parent)
+            parent = record.parent
+            if parent in self.opened_at:
+                parent = self.resolve(parent)
             calls = record.read_calls()
             nests += [(call.number, parent) for call in calls]
             if (
@@ -163,7 +173,8 @@ class SendTree:
         parent: int | None,
         calls: tuple[Call, ...],
     ) -> Send:
-        signal, transaction = record.kind.signal.name, record.transaction
+        transaction = record.transaction
+        signal, is_djangos = self._signal_of(record.kind)
         return Send(
             own_id,
             signal,
@@ -175,8 +186,8 @@ class SendTree:
             calls,
             record.error,
             self.line_of(record.place),
-            tuple(frame for place in record.stack if (frame := self.line_of(place))),
-            arguments.describe(record.arguments, are_djangos=_is_djangos(signal)),
+            tuple(map(line_of, record.stack)),
+            arguments.describe(record.arguments, are_djangos=is_djangos),
             add_up([call.queries for call in calls]),
             None if transaction is None else transaction.outcome_at(record.start),
             record.on_commit,
@@ -235,12 +246,10 @@ class SendTree:
         ]
 
 
-def _line_of(code_id: int, instruction: int, place: Place) -> Frame:
-    return line_of(place)
-
-
-def _is_djangos(signal: str) -> bool:
-    return signal.startswith("django.")
+def _signal_of(kind: SendKind) -> tuple[str, bool]:
+    """What the signal of a kind of sends is called, and whether it is Django's."""
+    name = kind.signal.name
+    return name, name.startswith("django.")
 
 
 def _is_cancellation(error: Error | None) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 
 from signal_trace import recording
@@ -47,9 +48,10 @@ class Transaction:
 class _Thread(threading.local):
     def __init__(self) -> None:
         # Those that were begun while nobody watched. The last begun is the last.
+        known = connections.all(initialized_only=True) if settings.configured else []
         self.open = [
             Transaction(connection)
-            for connection in connections.all(initialized_only=True)
+            for connection in known
             if connection.connection is not None
             and not connection.autocommit
             and not _is_tests_own(connection)
