@@ -33,7 +33,7 @@ KEPT: dict[tuple[str, type], Callable[[Any], Any]] = {
 }
 
 
-def keep(named: dict[str, Any]) -> list[Any]:
+def keep(named: dict[str, Any]) -> tuple[Any, ...]:
     """The name and the value of each argument, one after the other. Hot: the send
     waits for this."""
     kept: list[Any] = []
@@ -51,7 +51,7 @@ def keep(named: dict[str, Any]) -> list[Any]:
             append((kind, KEPT[name, kind](value)))
         else:
             append(known)
-    return kept
+    return tuple(kept)  # Smaller than a list.
 
 
 def describe(kept: Sequence[Any], *, are_djangos: bool) -> dict[str, Any]:
