@@ -11,3 +11,4 @@ class SignalTraceConfig(AppConfig):
     def ready(self) -> None:
         register(checks.check_settings)
         register(checks.check_sinks)
+        register(checks.check_silenced_findings)

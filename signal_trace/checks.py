@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error
 
-from signal_trace import conf, sinks
+from signal_trace import conf, findings, sinks
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
@@ -29,4 +29,18 @@ def check_sinks(**_: Any) -> list[CheckMessage]:
         )
         for number, sink in enumerate(sinks.configured())
         if isinstance(sink, sinks.SinkError)
+    ]
+
+
+def check_silenced_findings(**_: Any) -> list[CheckMessage]:
+    """``signal_trace.E004``: no such finding, so that nothing is silenced."""
+    return [
+        Error(
+            f"{conf.NAME}['SILENCED_FINDINGS'] has {entry!r}, which names no finding.",
+            hint=f"The findings are {', '.join(findings.IDS)}; for one receiver write,"
+            f' for example, "{findings.IDS[0]}:shop.receivers.announce".',
+            id="signal_trace.E004",
+        )
+        for entry in conf.settings().SILENCED_FINDINGS
+        if not findings.names_finding(entry)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -27,6 +28,9 @@ ALWAYS_IGNORED = (
 )
 
 SWITCHES = ("ENABLED", "CALL_SITES", "STACKS", "QUERIES")
+# What may happen once can't happen too often.
+COUNTS = ("REPEATED_CALLS", "REPEATED_QUERIES", "DEEP_NESTING")
+
 LOG_SINK = {"BACKEND": "signal_trace.sinks.LogSink"}
 
 
@@ -42,6 +46,13 @@ class Settings:
     ``"safe"``, ``"names"`` or ``"off"``. ``QUERIES``: whether to watch the database's
     queries and transactions. ``SINKS``: where the middleware sends finished traces,
     each ``{"BACKEND": "dotted.path", "OPTIONS": {…}}``.
+
+    The rest is about findings. ``SLOW_RECEIVER_MS``: how long a receiver may take of
+    its own. ``REPEATED_CALLS``: how often one line may set off a receiver.
+    ``REPEATED_QUERIES``: how often a receiver may execute one statement.
+    ``DEEP_NESTING``: how many levels of sends are too many. ``SILENCED_FINDINGS``: ids
+    of findings not to be made, or ``"id:receiver"`` for one receiver, by its dotted
+    name or a beginning of it.
     """
 
     ENABLED: bool = True
@@ -52,6 +63,11 @@ class Settings:
     ARGUMENTS: str = "safe"
     QUERIES: bool = True
     SINKS: list[dict[str, Any]] = field(default_factory=lambda: [LOG_SINK])
+    SLOW_RECEIVER_MS: float = 30
+    REPEATED_CALLS: int = 10
+    REPEATED_QUERIES: int = 10
+    DEEP_NESTING: int = 10
+    SILENCED_FINDINGS: list[str] = field(default_factory=list)
 
     @functools.cached_property
     def captures(self) -> Captures:
@@ -136,9 +152,16 @@ def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, Any, str, str]]:
     if key in SWITCHES and type(value) is not bool:
         yield "", value, "bool", f'"{key}": True'
     elif key == "ARGUMENTS" and value not in (ALL_THAT_IS_SAFE, NAMES_ONLY, NOTHING):
-        yield "", value, '"safe", "names" or "off"', '"ARGUMENTS": "names"'
+        yield "", value, 'level ("safe", "names" or "off")', '"ARGUMENTS": "names"'
     elif key == "MAX_SENDS" and (type(value) is not int or value < 0):
         yield "", value, "number from 0", '"MAX_SENDS": 10_000'
+    elif key == "SLOW_RECEIVER_MS" and not _is_duration(value):
+        yield "", value, "number from 0", '"SLOW_RECEIVER_MS": 30'
+    elif key in COUNTS and (type(value) is not int or value < 2):
+        yield "", value, "number from 2", f'"{key}": 10'
+    elif key == "SILENCED_FINDINGS":
+        example = '"SILENCED_FINDINGS": ["bulk-write", "cycle:shop.receivers"]'
+        yield from _wrong_items(value, _is_name, "finding", example)
     elif key == "IGNORE":
         example = '"IGNORE": ["django.contrib.sessions", "shop.AuditEntry"]'
         yield from _wrong_items(value, _is_name, "dotted name", example)
@@ -160,6 +183,10 @@ def _wrong_items(
 
 def _is_name(value: Any) -> bool:
     return type(value) is str
+
+
+def _is_duration(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf
 
 
 def _is_sink(value: Any) -> bool:

@@ -1,0 +1,177 @@
+"""Receivers that work too much: slow ones, and those that do one thing again and
+again."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from heapq import nlargest
+from typing import NamedTuple
+
+from signal_trace.durations import shown
+from signal_trace.findings.facts import (
+    MOST_EVIDENCE,
+    Facts,
+    Found,
+    is_djangos,
+    kind_of,
+)
+from signal_trace.findings.words import at, counted, short_sql, times
+from signal_trace.parts import HINT, WARNING, Call, Send
+from signal_trace.tree import short_name
+
+# A receiver none of whose calls is slow is slow as a whole only where it takes so much
+# of a trace: in a command that runs for minutes, every receiver adds up to something.
+SLOW_SHARE = 0.1
+
+
+def slow_receiver(facts: Facts) -> Iterator[Found]:
+    trace, limit = facts.trace, facts.settings.SLOW_RECEIVER_MS * 1e6
+    own: defaultdict[str, int] = defaultdict(int)
+    omitted: Counter[str] = Counter()
+    for call in facts.calls:
+        own[call.receiver] += call.self_ns or 0
+    for one in trace.omitted:
+        for calls in one.calls:
+            own[calls.receiver] += calls.self_ns
+            omitted[calls.receiver] += calls.count
+    slow = {receiver: self_ns for receiver, self_ns in own.items() if self_ns >= limit}
+    kept_of: dict[str, list[Call]] = {receiver: [] for receiver in slow}
+    for call in facts.calls if slow else ():
+        if call.receiver in kept_of:
+            kept_of[call.receiver].append(call)
+    for receiver, self_ns in sorted(slow.items(), key=lambda one: -one[1]):
+        kept = kept_of[receiver]
+        worst = nlargest(MOST_EVIDENCE, kept, key=lambda call: call.self_ns or 0)
+        slowest = (worst[0].self_ns or 0) if worst else 0
+        if slowest < limit and self_ns < SLOW_SHARE * trace.duration_ns:
+            continue
+        count = len(kept) + omitted[receiver]
+        message = f"{receiver} took {shown(self_ns)} of its own in"
+        message += f" {counted(count, 'call')}"
+        if count > 1 and kept:
+            message += f", the slowest {shown(slowest)}"
+        if trace.duration_ns:
+            share = self_ns / trace.duration_ns
+            message += f": {share:.0%} of all the time that was traced"
+        waited = sum([call.suspended_ns or 0 for call in kept])
+        if waited:
+            message += f". It spent {shown(waited)} waiting"
+        yield Found(
+            WARNING,
+            f"{message}.",
+            "Whoever sends the signal waits for it. Let it do less, or hand what"
+            " nobody waits for to a background task, from transaction.on_commit().",
+            [call.id for call in worst],
+            [receiver],
+        )
+
+
+def repeated_call(facts: Facts) -> Iterator[Found]:
+    limit = facts.settings.REPEATED_CALLS
+    # By receiver: how often each line set it off, and with which sends.
+    found: defaultdict[str, list[tuple[int, list[Send]]]] = defaultdict(list)
+    for sends in facts.by_line.values():
+        if len(sends) >= limit:
+            counts = Counter([call.receiver for send in sends for call in send.calls])
+            for receiver, count in counts.items():
+                if count >= limit and not is_djangos(receiver):
+                    found[receiver].append((count, sends))
+    for lines in found.values():
+        lines.sort(key=lambda line: -line[0])
+    for receiver, lines in sorted(found.items(), key=lambda one: -one[1][0][0]):
+        count, sends = lines[0]
+        calls = [
+            call for send in sends for call in send.calls if call.receiver == receiver
+        ]
+        total = sum([call.duration_ns or 0 for call in calls])
+        queries = sum(
+            [call.queries.count + call.queries.nested_count for call in calls]
+        )
+        did = f", with {counted(queries, 'query')}" if queries else ""
+        more = f", and often from {counted(len(lines) - 1, 'other line')}"
+        costly = queries or total >= facts.settings.SLOW_RECEIVER_MS * 1e6
+        yield Found(
+            WARNING if costly else HINT,
+            f"{receiver} ran {times(count)} for {_sent(sends[0])}"
+            f"{more if len(lines) > 1 else ''}: {shown(total)} in all{did}.",
+            "If that line is in a loop, do the work once after it, for all rows"
+            " together; or let the receiver return early where it has nothing to do.",
+            [call.id for call in calls],
+            [receiver],
+        )
+
+
+class Repetition(NamedTuple):
+    """How often a statement was executed, which one, and in which calls of what was
+    sent."""
+
+    times: int
+    sql: str
+    calls: list[Call]
+    send: Send
+
+
+def repeated_query(facts: Facts) -> Iterator[Found]:
+    limit = facts.settings.REPEATED_QUERIES
+    # By receiver; what one call repeated says more than what many did together.
+    found = _in_many_calls(facts, limit) | _in_one_call(facts, limit)
+    for receiver, one in sorted(found.items(), key=lambda item: -item[1].times):
+        many = f"in {counted(len(one.calls), 'call')} for {_sent(one.send)}"
+        yield Found(
+            WARNING,
+            f"{receiver} executed one statement {times(one.times)}"
+            f" {many if len(one.calls) > 1 else 'in one call'}: {short_sql(one.sql)}",
+            "Fetch or write all rows in one query: select_related(),"
+            " prefetch_related(), a filter with __in, or bulk_create() and"
+            " bulk_update(), which send no signals of their own.",
+            [call.id for call in one.calls],
+            [receiver],
+        )
+
+
+def _in_one_call(facts: Facts, limit: int) -> dict[str, Repetition]:
+    """By receiver, what one of its calls repeated most."""
+    found: dict[str, Repetition] = {}
+    for call in facts.calls:
+        most = call.queries.repeated
+        if most is not None and most.count >= limit:
+            known = found.get(call.receiver)
+            if known is None or known.times < most.count:
+                send, _ = facts.by_id[call.id]
+                found[call.receiver] = Repetition(most.count, most.sql, [call], send)
+    return found
+
+
+def _in_many_calls(facts: Facts, limit: int) -> dict[str, Repetition]:
+    """By receiver, what its calls that one line set off repeated most together."""
+    found: dict[str, Repetition] = {}
+    for sends in facts.by_line.values():
+        counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for send in sends:
+            for call in send.calls:
+                most = call.queries.repeated
+                if most is not None:
+                    counts[call.receiver, most.sql] += most.count
+        for (receiver, sql), count in counts.items():
+            known = found.get(receiver)
+            if count >= limit and (known is None or known.times < count):
+                calls = _executing(sends, receiver, sql)
+                found[receiver] = Repetition(count, sql, calls, sends[0])
+    return found
+
+
+def _executing(sends: list[Send], receiver: str, sql: str) -> list[Call]:
+    return [
+        call
+        for send in sends
+        for call in send.calls
+        if call.receiver == receiver
+        and call.queries.repeated is not None
+        and call.queries.repeated.sql == sql
+    ]
+
+
+def _sent(send: Send) -> str:
+    where = f" sent at {at(send.call_site)}" if send.call_site else ""
+    return f"{short_name(send.signal)} of {kind_of(send.sender)}{where}"
