@@ -162,6 +162,21 @@ def test_every_wrong_sink_is_named_by_its_place(settings: Settings) -> None:
     ]
 
 
+def test_silenced_finding_that_there_is_none_of_is_an_error(
+    settings: Settings,
+) -> None:
+    settings.SIGNAL_TRACE = {
+        "SILENCED_FINDINGS": ["cycle", "cycle:shop", "slow", "slow:shop", "cycle:", ""]
+    }
+    messages = found()
+    assert {message.id for message in messages} == {"signal_trace.E004"}
+    assert [message.msg for message in messages] == [
+        f"SIGNAL_TRACE['SILENCED_FINDINGS'] has {entry!r}, which names no finding."
+        for entry in ("slow", "slow:shop", "cycle:", "")
+    ]
+    assert "The findings are swallowed-exception, cycle, " in str(messages[0].hint)
+
+
 def test_check_command_shows_errors_and_hints(settings: Settings) -> None:
     settings.SIGNAL_TRACE = {"ENABEL": True} | one_sink("missing.sink")
     with pytest.raises(SystemCheckError) as caught:

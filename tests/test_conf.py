@@ -26,6 +26,14 @@ def test_what_is_set_rightly_holds(settings: Settings) -> None:
     assert (False, ["shop"], [sink]) == (given.ENABLED, given.IGNORE, given.SINKS)
 
 
+def test_thresholds_may_be_whole_or_broken(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {"SLOW_RECEIVER_MS": 2.5, "REPEATED_CALLS": 2}
+    assert conf.problems() == []
+    assert conf.settings() == conf.Settings(SLOW_RECEIVER_MS=2.5, REPEATED_CALLS=2)
+    settings.SIGNAL_TRACE = {"SLOW_RECEIVER_MS": 0, "SILENCED_FINDINGS": ("cycle",)}
+    assert conf.problems() == []
+
+
 def test_change_of_the_settings_is_seen(settings: Settings) -> None:
     settings.SIGNAL_TRACE = {"ENABLED": False}
     assert conf.settings().ENABLED is False
@@ -73,6 +81,16 @@ def test_unknown_key_is_a_problem_with_a_remedy(
         ("MAX_SENDS", True, "number from 0"),
         ("MAX_SENDS", 1e4, "number from 0"),
         ("SINKS", {"BACKEND": "shop.sink"}, "list of sinks"),
+        ("SLOW_RECEIVER_MS", "30", "number from 0"),
+        ("SLOW_RECEIVER_MS", -0.5, "number from 0"),
+        ("SLOW_RECEIVER_MS", True, "number from 0"),
+        ("SLOW_RECEIVER_MS", float("nan"), "number from 0"),
+        ("SLOW_RECEIVER_MS", float("inf"), "number from 0"),
+        ("REPEATED_CALLS", 1, "number from 2"),
+        ("REPEATED_CALLS", 10.0, "number from 2"),
+        ("REPEATED_QUERIES", None, "number from 2"),
+        ("DEEP_NESTING", True, "number from 2"),
+        ("SILENCED_FINDINGS", "cycle", "list of findings"),
     ],
 )
 def test_value_of_the_wrong_type_is_a_problem_with_an_example(
@@ -93,6 +111,7 @@ def test_value_of_the_wrong_type_is_a_problem_with_an_example(
     [
         ("IGNORE", b"shop", "dotted name"),
         ("IGNORE", 3, "dotted name"),
+        ("SILENCED_FINDINGS", 3, "finding"),
         ("SINKS", "shop.sink", "sink"),
         ("SINKS", {}, "sink"),
         ("SINKS", {"BACKEND": print}, "sink"),
@@ -103,7 +122,7 @@ def test_value_of_the_wrong_type_is_a_problem_with_an_example(
 def test_wrong_item_of_a_list_is_pointed_at(
     settings: Settings, key: str, wrong: Any, expected: str
 ) -> None:
-    right = "shop" if key == "IGNORE" else {"BACKEND": "shop.sink"}
+    right = {"BACKEND": "shop.sink"} if key == "SINKS" else "cycle"
     settings.SIGNAL_TRACE = {key: [right, wrong]}
     [problem] = conf.problems()
     assert problem.id == "signal_trace.E002"
