@@ -6,12 +6,14 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from signal_trace import conf, watching
 from signal_trace.assembly import assemble
 from signal_trace.errors import describe_error
+from signal_trace.findings import find
 from signal_trace.folding import close
 from signal_trace.names import receiver_name
 from signal_trace.recording import Window, position, report_bug
@@ -109,13 +111,18 @@ class Recording:
                         position.reset(token)
 
     def _assemble(self, window: Window, error: BaseException | None) -> Trace:
-        return assemble(
+        trace = assemble(
             window,
             kind=self.kind,
             name=self.name,
             attributes=self.attributes,
             error=None if error is None else describe_error(error),
         )
+        try:
+            return replace(trace, findings=find(trace, conf.settings()))
+        except Exception:
+            report_bug("looking for findings")
+            return trace
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from signal_trace.findings.facts import Facts, Found, is_djangos, kind_of
 from signal_trace.findings.words import at, counted, listed
-from signal_trace.parts import BULK_WRITES, HINT, WARNING, Event
+from signal_trace.parts import BULK_WRITES, HINT, PARENT, WARNING, Event
 from signal_trace.tree import short_name
 
 
@@ -16,7 +16,9 @@ def near_miss(facts: Facts) -> Iterator[Found]:
     missed: defaultdict[tuple[str, str], dict[tuple[str | None, str], None]]
     missed = defaultdict(dict)
     for one in facts.trace.not_called:
-        if one.near_miss is not None and not is_djangos(one.receiver):
+        # What is connected for a child needn't hear of its parents.
+        near = one.near_miss is not None and one.relation != PARENT
+        if near and one.near_miss and not is_djangos(one.receiver):
             missed[one.signal, one.receiver][one.sender, one.near_miss] = None
     for (signal, receiver), pairs in missed.items():
         heard = {
