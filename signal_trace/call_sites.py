@@ -79,6 +79,12 @@ def _kind(file: str) -> int:
     return kind
 
 
+def is_machinery(file: str) -> bool:
+    """Whether the code of *file* only passes calls on."""
+    kind = _kinds.get(file)
+    return (_kind(file) if kind is None else kind) == MACHINERY
+
+
 def find_place(frame: FrameType | None) -> Place | None:
     """The place of the line that caused what runs in *frame*."""
     kind_of = _kinds.get

@@ -20,7 +20,7 @@ from django.db.models.base import Model
 from django.db.models.deletion import Collector
 
 from signal_trace import recording, transactions
-from signal_trace.call_sites import DJANGO, caller
+from signal_trace.call_sites import DJANGO, caller, is_machinery
 from signal_trace.errors import OWN_FOLDER
 from signal_trace.noting import note_bulk_write, note_callback
 from signal_trace.parts import (
@@ -124,7 +124,9 @@ def _look_for_bulk_write(here: int) -> None:
             return
         if kind:
             found = kind, frame
-        elif not code.co_filename.startswith(DATABASE_CODE):
+        elif not code.co_filename.startswith(DATABASE_CODE) and (
+            found or not is_machinery(code.co_filename)
+        ):
             break
         frame = frame.f_back
     if found is None or (frame and frame.f_code.co_filename.startswith(DJANGO)):

@@ -132,8 +132,10 @@ class SendTree:
             self._ignored.update(
                 [call.number for call in calls if self.ignores(call.receiver.name)]
             )
+        known = {number for number, _ in nests}
         for number, parent in reversed(nests):
-            self.queries.nest(number, parent)
+            # A window that is closed has handed its sends on: they hang on another's.
+            self.queries.nest(number, parent if parent in known else self.window.number)
 
     def sends(self) -> Iterator[Send]:
         """Each send, with its id and those of its calls."""
