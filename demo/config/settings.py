@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "debug_toolbar",
     "signal_trace",
     "shop",
+    "trouble",
 ]
 
 MIDDLEWARE = [

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("shop.urls")),
+    path("trouble/", include("trouble.urls")),
     path("admin/", admin.site.urls),
     *debug_toolbar_urls(),
 ]

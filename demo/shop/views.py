@@ -16,6 +16,7 @@ from django.views.decorators.http import (
     require_POST,
     require_safe,
 )
+from trouble.catalogue import TROUBLES
 
 from .catalogue import DEMO_PASSWORD, DEMO_USERNAME, TEA_OF_THE_DAY
 from .checkout import acheckout, checkout
@@ -29,7 +30,8 @@ require_form_methods = require_http_methods(["GET", "HEAD", "POST"])
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     products = Product.objects.prefetch_related("tags")
-    return render(request, "shop/home.html", {"products": products})
+    context = {"products": products, "troubles": TROUBLES}
+    return render(request, "shop/home.html", context)
 
 
 @require_form_methods
