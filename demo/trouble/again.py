@@ -8,6 +8,9 @@ from django.dispatch import Signal, receiver
 
 from .models import Cup, Domino, Pot
 
+# cup
+cup_ready = Signal()
+
 # name: of who wants tea
 bell_rung = Signal()
 
@@ -15,16 +18,16 @@ BRIM = 3
 DOMINOES = 12
 
 
-@receiver(post_save, sender=Cup, dispatch_uid="trouble.again.call_waiter")
+@receiver(cup_ready, sender=Cup, dispatch_uid="trouble.again.call_waiter")
 def call_waiter(**_: Any) -> None:
-    """Doesn't ask what has changed, and so calls the waiter at each save."""
+    """Calls the waiter as often as it is told to."""
 
 
 def pour_cup() -> None:
-    cup = Cup(name="Assam")
-    cup.save()
-    cup.with_milk = True
-    cup.save()
+    cup = Cup.objects.create(name="Assam")
+    cup_ready.send(sender=Cup, cup=cup)
+    # Whoever adds the milk believes to be the last.
+    cup_ready.send(sender=Cup, cup=cup)
     cup.delete()
 
 

@@ -41,7 +41,7 @@ TROUBLES: tuple[Trouble, ...] = (
         slow.sell_tea,
     ),
     Trouble(
-        "repeated-work",
+        "repeated-call",
         "One receiver, many times",
         "A loop saves row after row, and a receiver works for each of them: the page"
         " gets slower with every row that is added.",
@@ -50,7 +50,7 @@ TROUBLES: tuple[Trouble, ...] = (
         slow.pick_leaves,
     ),
     Trouble(
-        "repeated-sql",
+        "repeated-query",
         "The same query, over and over",
         "A receiver asks the database for each row what it could ask once, and the"
         " page with most rows suffers most.",
@@ -61,10 +61,10 @@ TROUBLES: tuple[Trouble, ...] = (
     ),
     Trouble(
         "ran-twice",
-        "It ran twice: two saves",
-        "Two lines save the same row, the receiver runs for both, and the guest gets"
+        "It ran twice: two sends",
+        "Two lines tell of the same cup, the receiver runs for both, and the guest gets"
         " everything twice.",
-        "Poured one cup and saved it twice: with the tea in it, and with the milk.",
+        "Poured one cup; the line that pours it calls it ready, and so does the next.",
         "names call_waiter and the two lines that made it run for the same cup.",
         again.pour_cup,
         form="by-two-sends",
@@ -125,36 +125,35 @@ TROUBLES: tuple[Trouble, ...] = (
         failing.book_table,
     ),
     Trouble(
-        "mail-in-transaction",
+        "work-before-commit",
         "Mail before the commit",
         "The mail is out before the transaction is committed. Should that fail, the"
         " guest has a voucher that doesn't exist.",
         "Sold a voucher in a transaction; a receiver sent the mail at once.",
         "says that mail_voucher sent mail in an open transaction, without on_commit.",
         early.sell_voucher,
+        form="mail",
     ),
     Trouble(
-        "sync-async-hop",
+        "sync-receiver-in-asend",
         "Synchronous receivers of asend",
         "An async send hands them to a thread and waits: under load, everybody queues"
         " for that thread.",
         "Laid a table with asend; the receiver is synchronous.",
         "names fold_napkins, and says that it had to change thread.",
         hops.lay_table,
-        form="sync-in-asend",
     ),
     Trouble(
-        "sync-async-hop",
+        "async-receiver-in-send",
         "Async receivers of send",
         "A synchronous send has to start an event loop for them, each time, and whoever"
         " sends waits for it.",
         "Closed the shop with send; the receiver is asynchronous.",
         "names turn_off_lights, and says that it needed a loop of its own.",
         hops.close_shop,
-        form="async-in-send",
     ),
     Trouble(
-        "raw-write",
+        "fixture-loading",
         "Fixtures that set receivers off",
         "A receiver writes while a fixture is loaded, which brings its own rows: tests"
         " and new colleagues' databases get some twice.",
@@ -198,12 +197,13 @@ if django.VERSION >= (6, 0):
 
     TROUBLES += (
         Trouble(
-            "task-in-transaction",
+            "work-before-commit",
             "A task before the commit",
             "The task is queued before the transaction is committed: a worker that is"
             " quick finds no voucher to print.",
             "Ordered a voucher in a transaction; a receiver enqueued its task at once.",
             "says that queue_voucher enqueued it in an open transaction.",
             early_task.order_voucher,
+            form="task",
         ),
     )

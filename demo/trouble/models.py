@@ -32,7 +32,7 @@ class Packet(Thing):
 
 
 class Cup(Thing):
-    with_milk = models.BooleanField(default=False)
+    pass
 
 
 class Pot(Thing):
