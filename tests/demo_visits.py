@@ -2,7 +2,8 @@
 
     python tests/demo_visits.py
 
-The database in DEMO_DATABASE is made anew. Prints as JSON what was seen on each page.
+The database in DEMO_DATABASE is made anew. Time passes only where the demo sleeps, so
+that nothing else is ever slow. Prints as JSON what was seen on each page.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import asyncio
 import json
 import logging
 import os
+import re
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
@@ -26,7 +29,8 @@ ROOT = Path(__file__).parent.parent
 sys.path[:1] = [str(ROOT / "demo"), str(ROOT)]
 
 import signal_trace  # noqa: E402
-from signal_trace import Trace  # noqa: E402
+from signal_trace import Trace, recording  # noqa: E402
+from tests.fake_clock import FakeClock  # noqa: E402
 
 THREADS = 16
 
@@ -156,7 +160,7 @@ class Visits:
 
 
 def visit_shop(visits: Visits) -> None:
-    for path in ("/", "/healthy/", "/login/", "/checkout/", "/api/stock/"):
+    for path in ("/healthy/", "/login/", "/checkout/", "/api/stock/"):
         visits.get(path, "calm")
     visits.post("/tag/", "calm")
     visits.post("/login/demo/", "calm")
@@ -256,14 +260,22 @@ def main() -> None:
     settings.ALLOWED_HOSTS.append("testserver")  # as which Django's test clients ask
     call_command("migrate", verbosity=0)
     call_command("seed", stdout=sys.stderr)
+    recording.clock = clock = FakeClock()  # type: ignore[assignment]
+    time.sleep = lambda seconds: clock.pass_ms(round(seconds * 1000))
     # What send_robust swallows is no news here.
     logging.getLogger("django.dispatch").setLevel(logging.CRITICAL)
     visits = Visits()
+    links = re.findall(r'href="(/trouble/[^"]*)"', visits.get("/", "calm"))
     visit_shop(visits)
     visit_troubles(visits)
     statuses = visit_troubles_at_once()
     visit_admin(visits)
-    seen = {"visits": visits.seen, "at_once": statuses, "left_behind": left_behind()}
+    seen = {
+        "visits": visits.seen,
+        "links": links,
+        "at_once": statuses,
+        "left_behind": left_behind(),
+    }
     print(json.dumps(seen))
 
 

@@ -72,6 +72,11 @@ def test_every_finding_has_a_page(visits: list[Visit]) -> None:
     assert {visit["group"] for visit in of(visits, *IDS)} == set(IDS)
 
 
+def test_the_start_page_leads_to_every_trouble(demo: Any) -> None:
+    pages = {visit["page"].partition(" ")[2] for visit in of(demo["visits"], *IDS)}
+    assert sorted(pages) == sorted(demo["links"])
+
+
 def test_each_trouble_is_found(visits: list[Visit]) -> None:
     """Whether under WSGI or ASGI, and at each visit."""
     for visit in of(visits, *IDS):
