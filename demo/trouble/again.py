@@ -15,7 +15,7 @@ cup_ready = Signal()
 bell_rung = Signal()
 
 BRIM = 3
-DOMINOES = 12
+DOMINOES = 10
 
 
 @receiver(cup_ready, sender=Cup, dispatch_uid="trouble.again.call_waiter")

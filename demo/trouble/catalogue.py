@@ -92,7 +92,7 @@ TROUBLES: tuple[Trouble, ...] = (
         "deep-nesting",
         "Signals in signals in signals",
         "Each receiver sets the next one off, and whoever has to find out why the last"
-        " one ran follows a dozen of them.",
+        " one ran follows them all.",
         f"Knocked over the first of {again.DOMINOES} dominoes.",
         f"says that sends are nested {again.DOMINOES} deep, and where that begins.",
         again.knock_over_first,

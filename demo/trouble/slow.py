@@ -31,7 +31,7 @@ def sell_tea() -> None:
 
 @receiver(post_save, sender=Leaf, dispatch_uid="trouble.slow.weigh_harvest")
 def weigh_harvest(**_: Any) -> None:
-    sum(range(10_000))
+    """Once would do, after the last of them."""
 
 
 def pick_leaves() -> None:
