@@ -7,6 +7,7 @@ from django.db.models.signals import post_save
 from django.dispatch import Signal, receiver
 
 from .models import Cup, Domino, Pot
+from .tea_room import TeaRoom
 
 # cup
 cup_ready = Signal()
@@ -40,7 +41,7 @@ bell_rung.connect(bring_tea, dispatch_uid="trouble.garden.bring_tea")
 
 
 def ring_bell() -> None:
-    bell_rung.send(sender=None, name="table 4")
+    bell_rung.send(sender=TeaRoom, name="table 4")
 
 
 @receiver(post_save, sender=Pot, dispatch_uid="trouble.again.top_up")

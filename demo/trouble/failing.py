@@ -8,6 +8,7 @@ from django.db.models.signals import post_save
 from django.dispatch import Signal, receiver
 
 from .models import Booking
+from .tea_room import TeaRoom
 
 # name: of whom the bill is for
 bill_paid = Signal()
@@ -34,7 +35,7 @@ def print_receipt(**_: Any) -> None:
 
 
 def pay_bill() -> None:
-    bill_paid.send_robust(sender=None, name="table 4")
+    bill_paid.send_robust(sender=TeaRoom, name="table 4")
 
 
 @receiver(goods_arrived, dispatch_uid="trouble.failing.check_goods")
@@ -54,7 +55,7 @@ def pay_supplier(**_: Any) -> None:
 
 def take_delivery() -> None:
     with suppress(WrongGoods):
-        goods_arrived.send(sender=None, name="coffee")
+        goods_arrived.send(sender=TeaRoom, name="coffee")
 
 
 @receiver(post_save, sender=Booking, dispatch_uid="trouble.failing.confirm_booking")

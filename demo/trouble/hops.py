@@ -5,6 +5,8 @@ from typing import Any
 
 from django.dispatch import Signal, receiver
 
+from .tea_room import TeaRoom
+
 # name: of what is on the table
 table_laid = Signal()
 
@@ -18,7 +20,7 @@ def fold_napkins(**_: Any) -> None:
 
 
 async def lay_table() -> None:
-    await table_laid.asend(sender=None, name="scones")
+    await table_laid.asend(sender=TeaRoom, name="scones")
 
 
 @receiver(shop_closed, dispatch_uid="trouble.hops.turn_off_lights")
@@ -28,4 +30,4 @@ async def turn_off_lights(**_: Any) -> None:
 
 
 def close_shop() -> None:
-    shop_closed.send(sender=None, name="the tea room")
+    shop_closed.send(sender=TeaRoom, name="the tea room")

@@ -8,6 +8,7 @@ from django.db.models.signals import post_save
 from django.dispatch import Signal, receiver
 
 from .models import Crate, Leaf, Packet
+from .tea_room import TeaRoom
 
 # crate
 crate_opened = Signal()
@@ -26,7 +27,7 @@ def ask_tax_office(**_: Any) -> None:
 
 
 def sell_tea() -> None:
-    tea_sold.send(sender=None, name="Assam")
+    tea_sold.send(sender=TeaRoom, name="Assam")
 
 
 @receiver(post_save, sender=Leaf, dispatch_uid="trouble.slow.weigh_harvest")

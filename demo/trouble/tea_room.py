@@ -1,0 +1,2 @@
+class TeaRoom:
+    """Sends what is about no row of any table."""
