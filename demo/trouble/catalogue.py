@@ -94,7 +94,7 @@ TROUBLES: tuple[Trouble, ...] = (
         "Each receiver sets the next one off, and whoever has to find out why the last"
         " one ran follows them all.",
         f"Knocked over the first of {again.DOMINOES} dominoes.",
-        f"says that sends are nested {again.DOMINOES} deep, and where that begins.",
+        f"says that sends are nested {again.DOMINOES} deep, and shows the way down.",
         again.knock_over_first,
     ),
     Trouble(
@@ -130,7 +130,7 @@ TROUBLES: tuple[Trouble, ...] = (
         "The mail is out before the transaction is committed. Should that fail, the"
         " guest has a voucher that doesn't exist.",
         "Sold a voucher in a transaction; a receiver sent the mail at once.",
-        "says that mail_voucher sent mail in an open transaction, without on_commit.",
+        "says that mail_voucher sent mail in an open transaction, and what to do.",
         early.sell_voucher,
         form="mail",
     ),
@@ -140,7 +140,7 @@ TROUBLES: tuple[Trouble, ...] = (
         "An async send hands them to a thread and waits: under load, everybody queues"
         " for that thread.",
         "Laid a table with asend; the receiver is synchronous.",
-        "names fold_napkins, and says that it had to change thread.",
+        "names fold_napkins, and says that it was run in a thread.",
         hops.lay_table,
     ),
     Trouble(
@@ -149,7 +149,7 @@ TROUBLES: tuple[Trouble, ...] = (
         "A synchronous send has to start an event loop for them, each time, and whoever"
         " sends waits for it.",
         "Closed the shop with send; the receiver is asynchronous.",
-        "names turn_off_lights, and says that it needed a loop of its own.",
+        "names turn_off_lights, and says that an event loop was made for it.",
         hops.close_shop,
     ),
     Trouble(
@@ -158,7 +158,7 @@ TROUBLES: tuple[Trouble, ...] = (
         "A receiver writes while a fixture is loaded, which brings its own rows: tests"
         " and new colleagues' databases get some twice.",
         "Loaded a fixture with two recipes; a receiver noted a change of each.",
-        "says that note_change wrote although raw was true.",
+        "says that note_change wrote while a fixture was loaded.",
         unheard.load_recipes,
     ),
     Trouble(
