@@ -63,7 +63,7 @@ class Settings:
     ARGUMENTS: str = "safe"
     QUERIES: bool = True
     SINKS: list[dict[str, Any]] = field(default_factory=lambda: [LOG_SINK])
-    SLOW_RECEIVER_MS: float = 30
+    SLOW_RECEIVER_MS: float = 35
     REPEATED_CALLS: int = 10
     REPEATED_QUERIES: int = 10
     DEEP_NESTING: int = 10
@@ -156,7 +156,7 @@ def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, Any, str, str]]:
     elif key == "MAX_SENDS" and (type(value) is not int or value < 0):
         yield "", value, "number from 0", '"MAX_SENDS": 10_000'
     elif key == "SLOW_RECEIVER_MS" and not _is_duration(value):
-        yield "", value, "number from 0", '"SLOW_RECEIVER_MS": 30'
+        yield "", value, "number from 0", '"SLOW_RECEIVER_MS": 35'
     elif key in COUNTS and (type(value) is not int or value < 2):
         yield "", value, "number from 2", f'"{key}": 10'
     elif key == "SILENCED_FINDINGS":

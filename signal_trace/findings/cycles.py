@@ -3,7 +3,7 @@ them. Nothing here recurses: a trace may nest deeper than Python lets functions.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from itertools import chain
 from typing import NamedTuple
@@ -136,7 +136,7 @@ def _circles(facts: Facts) -> Iterator[Circle]:
     path: list[Send] = []
     keys: list[Hashable] = []
     depths: defaultdict[Hashable, list[int]] = defaultdict(list)
-    signals: Counter[str] = Counter()
+    signals: dict[str, int] = defaultdict(int)
     nested = {send.signal for sends in inside.values() for send in sends}
     while waiting:
         depth, send = waiting.pop()
@@ -149,7 +149,7 @@ def _circles(facts: Facts) -> Iterator[Circle]:
         signals[send.signal] += 1
         for call in send.calls:
             for below in inside.get(call.id, ()):
-                key = _key(below) if signals[below.signal] else None
+                key = _key(below) if signals.get(below.signal) else None
                 around = depths.get(key)
                 if around and key is not None:
                     first = path[around[0]]
@@ -167,7 +167,8 @@ def _key(send: Send) -> Hashable:
         return (send.signal, send.sender, *instances(send))
     if type(instance) is not str or instance.endswith("(pk=None)"):
         return None
-    return send.signal, instance, send.arguments.get("action")
+    action = send.arguments.get("action")
+    return send.signal, instance, action if type(action) is str else None
 
 
 def _way(facts: Facts, first: Send | None, last: Send) -> list[Run]:

@@ -84,7 +84,7 @@ class Facts:
                 if sender[-1:] == ")":
                     sender = kind_of(sender)
                 if signal == M2M_CHANGED:  # Before and after are two things.
-                    signal = send.arguments.get("action", signal)
+                    signal = str(send.arguments.get("action", signal))
                 groups[signal, sender, line.line, line.file].append(send)
         return groups
 

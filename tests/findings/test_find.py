@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from signal_trace.parts import (
     TASK,
     Connection,
     Event,
+    Finding,
     Frame,
     NotCalled,
     Queries,
@@ -34,6 +35,7 @@ from tests.findings.building import found, ran, saved, traced
 from tests.traces import CHECKOUT, EMPTY, LARGE, POST_SAVE, traces
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "findings.md"
+SIGNALS = [POST_SAVE, "shop.placed", "django.db.models.signals.m2m_changed"]
 EVERYTHING = Settings(
     SLOW_RECEIVER_MS=0, REPEATED_CALLS=2, REPEATED_QUERIES=2, DEEP_NESTING=2
 )
@@ -42,6 +44,11 @@ EVERYTHING = Settings(
 def test_every_finding_is_documented_under_a_heading_of_its_own() -> None:
     headings = re.findall(r"^## `(.+)`$", DOCS.read_text(), re.MULTILINE)
     assert headings == list(IDS)
+
+
+def test_every_field_of_a_finding_is_documented() -> None:
+    documented = re.findall(r"^\| `(\w+)` \|", DOCS.read_text(), re.MULTILINE)
+    assert documented == [field.name for field in fields(Finding)]
 
 
 def test_ids_are_made_of_the_functions_names() -> None:
@@ -141,7 +148,11 @@ instances = st.sampled_from(
 frames = st.builds(Frame, file=names, line=st.integers(1, 3), function=names)
 arguments = st.dictionaries(
     st.sampled_from(["instance", "raw", "action", "update_fields", "order", "created"]),
-    instances | st.booleans() | st.none() | st.lists(names, max_size=1),
+    instances
+    | st.booleans()
+    | st.none()
+    | st.lists(names, max_size=1)
+    | st.floats(0, 1),
 )
 queries = st.builds(
     Queries,
@@ -165,7 +176,7 @@ def factual(draw: st.DrawFn) -> Trace:
     sends = tuple(
         replace(
             send,
-            signal=draw(st.sampled_from([POST_SAVE, "shop.placed", send.signal])),
+            signal=draw(st.sampled_from(SIGNALS)),
             arguments=draw(arguments),
             call_site=draw(plain(frames)),
             transaction=draw(st.sampled_from([None, ROLLED_BACK])),
