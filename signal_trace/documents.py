@@ -1,8 +1,7 @@
 """Frozen dataclasses as JSON documents, and back.
 
-There are two forms. The plain one has a key for each field, and reading it says
-where a document is wrong, as a path such as ``sends[3].calls[0].line``. The packed
-one, for storing many, has rows instead of objects and each text but once.
+A document has a key for each field, and reading it says where it is wrong, as a path
+such as ``sends[3].calls[0].line``.
 """
 
 from __future__ import annotations
@@ -48,10 +47,10 @@ def from_plain(cls: type[T], value: Any) -> T:
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:
-    required = _required(kind)
-    if value is None and required is not kind:
+    expected = required(kind)
+    if value is None and expected is not kind:
         return None
-    kind, origin = required, typing.get_origin(required)
+    kind, origin = expected, typing.get_origin(expected)
     if origin is tuple:
         if type(value) is not list:
             raise _unexpected("a list", value, where)
@@ -72,7 +71,7 @@ def _read_fields(cls: type, value: Any, where: str) -> Any:
         raise _unexpected("an object", value, where)
     prefix = f"{where}." if where else ""
     fields = {}
-    for name, kind in _field_types(cls).items():
+    for name, kind in field_types(cls).items():
         if name not in value:
             raise DocumentError(f"{prefix}{name} is missing")
         fields[name] = _read(kind, value[name], f"{prefix}{name}")
@@ -102,52 +101,8 @@ def json_text(document: Any) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def pack(value: Any) -> dict[str, Any]:
-    """Turn a dataclass into rows of numbers and a table of the texts in it."""
-    texts: dict[str, int] = {}
-    row = _pack(value, texts)
-    return {"texts": list(texts), "row": row}
-
-
-def unpack(cls: type[T], packed: dict[str, Any]) -> T:
-    """Build *cls* from what `pack` made of it, or JSON of that."""
-    return typing.cast(T, _unpack(cls, packed["row"], packed["texts"]))
-
-
-def _pack(value: Any, texts: dict[str, int]) -> Any:
-    kind = type(value)
-    if kind is str:
-        return texts.setdefault(value, len(texts))
-    if kind is tuple:
-        return [_pack(item, texts) for item in value]
-    if kind is datetime:
-        return value.isoformat()
-    if dataclasses.is_dataclass(kind):
-        return [_pack(getattr(value, name), texts) for name in _field_names(kind)]
-    return value
-
-
-def _unpack(kind: Any, value: Any, texts: list[str]) -> Any:
-    if value is None:
-        return None
-    kind = _required(kind)
-    if kind is str:
-        return texts[value]
-    if kind is datetime:
-        return datetime.fromisoformat(value)
-    if typing.get_origin(kind) is tuple:
-        item = typing.get_args(kind)[0]
-        return tuple(_unpack(item, one, texts) for one in value)
-    if dataclasses.is_dataclass(kind):
-        kinds = _field_types(typing.cast(type, kind)).values()
-        return typing.cast(type, kind)(
-            *(_unpack(one, item, texts) for one, item in zip(kinds, value, strict=True))
-        )
-    return value
-
-
 @functools.cache
-def _required(kind: Any) -> Any:
+def required(kind: Any) -> Any:
     """*kind* without the None that it may be."""
     if typing.get_origin(kind) is types.UnionType:
         (kind,) = set(typing.get_args(kind)) - {types.NoneType}
@@ -160,6 +115,7 @@ def _field_names(cls: type) -> tuple[str, ...]:
 
 
 @functools.cache
-def _field_types(cls: type) -> dict[str, Any]:
+def field_types(cls: type) -> dict[str, Any]:
+    """The fields of a dataclass, in their order, and what each of them may be."""
     hints = typing.get_type_hints(cls)
     return {name: hints[name] for name in _field_names(cls)}

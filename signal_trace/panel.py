@@ -27,10 +27,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from signal_trace import conf, exports, watching
-from signal_trace.documents import pack, unpack
 from signal_trace.durations import in_ms, shown
 from signal_trace.entrance import Recording
 from signal_trace.highlights import failures, slowest
+from signal_trace.packing import pack, unpack
 from signal_trace.requests import note_response, record_request
 from signal_trace.trace import Trace
 from signal_trace.tree import unreceived_by_signal, walk

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -12,12 +12,10 @@ from signal_trace.documents import (
     DocumentError,
     from_plain,
     json_text,
-    pack,
     to_plain,
-    unpack,
 )
 from signal_trace.trace import Trace
-from tests.traces import CHECKOUT, changed, traces
+from tests.traces import changed, traces
 
 
 @dataclass(frozen=True)
@@ -118,34 +116,6 @@ def test_error_shows_no_more_than_the_beginning_of_a_value() -> None:
     assert str(caught.value).startswith("title is not a string: ['xxx")
     assert str(caught.value).endswith("...")
     assert len(str(caught.value)) < 100
-
-
-def test_packed_form_has_each_text_once() -> None:
-    packed = pack(WORK)
-    assert packed["texts"] == ["Émile", "A"]
-    assert packed["row"] == [
-        0,
-        False,
-        "2026-01-02T03:04:05+00:00",
-        {"pages": 500},
-        [[1, 1], [1, None]],
-        None,
-    ]
-
-
-def test_packed_form_is_read_back_from_json() -> None:
-    assert unpack(Work, json.loads(json.dumps(pack(WORK)))) == WORK
-
-
-def test_packed_form_of_much_is_short() -> None:
-    many = replace(CHECKOUT, sends=CHECKOUT.sends * 100)
-    assert len(json_text(pack(many))) < len(json_text(to_plain(many))) / 3
-
-
-@settings(deadline=None)
-@given(traces())
-def test_any_trace_is_unpacked_as_it_was(trace: Trace) -> None:
-    assert unpack(Trace, json.loads(json_text(pack(trace)))) == trace
 
 
 @settings(deadline=None)

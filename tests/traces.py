@@ -11,14 +11,37 @@ from hypothesis import strategies as st
 
 from signal_trace.durations import covered
 from signal_trace.parts import (
+    BULK_WRITES,
+    CANCELLED,
+    CANCELLED_BY_SIBLING,
+    COMMITTED,
     EARLIER_RAISED,
+    HINT,
+    MAIL,
+    NO_QUERIES,
+    ON_COMMIT,
+    OPEN,
+    OTHER_SENDER,
+    PROBLEM,
+    RAISED,
+    RETURNED,
+    ROLLED_BACK,
+    SWALLOWED,
+    TASK,
+    UNFINISHED,
+    WARNING,
     Call,
+    Connection,
     Error,
+    Event,
+    Finding,
     Frame,
     NotCalled,
     Omitted,
     OmittedCalls,
+    Queries,
     Send,
+    Statement,
     Unreceived,
 )
 from signal_trace.trace import VERSION, Trace
@@ -27,10 +50,11 @@ MS = 1_000_000
 POST_SAVE = "django.db.models.signals.post_save"
 
 # A checkout: an order is saved, and of its three receivers the first sends a signal
-# of its own, the second raises and the third never runs.
+# of its own, the second raises and the third never runs, so that all is rolled back.
 FAILURE = Error(
     "ValueError", "no stock", (Frame("shop/receivers.py", 30, "take_from_stock"),)
 )
+COUNT_LINES = Statement('SELECT COUNT(*) FROM "shop_line" WHERE "order_id" = %s', 2)
 CHECKOUT = Trace(
     version=VERSION,
     id="0123456789abcdef0123456789abcdef",
@@ -44,7 +68,7 @@ CHECKOUT = Trace(
         Send(
             id=1,
             signal=POST_SAVE,
-            sender="shop.Order(pk=7)",
+            sender="shop.Order",
             method="send",
             parent=None,
             start_ns=2 * MS,
@@ -60,6 +84,9 @@ CHECKOUT = Trace(
                     self_ns=3 * MS,
                     is_async=False,
                     error=None,
+                    queries=Queries(3, 2 * MS, 1, MS, 1, COUNT_LINES),
+                    connection=Connection("shop.announce", True, "shop.Order", 1),
+                    app="shop",
                 ),
                 Call(
                     id=3,
@@ -71,9 +98,22 @@ CHECKOUT = Trace(
                     self_ns=50_000,
                     is_async=False,
                     error=FAILURE,
+                    outcome=RAISED,
+                    connection=Connection(None, False, None, 2),
+                    app="shop",
                 ),
             ),
             error=FAILURE,
+            call_site=Frame("/srv/shop/views.py", 12, "checkout"),
+            arguments={
+                "instance": "shop.Order(pk=7)",
+                "created": True,
+                "raw": False,
+                "using": "default",
+                "update_fields": None,
+            },
+            queries=Queries(3, 2 * MS, 1, MS, 1),
+            transaction=ROLLED_BACK,
         ),
         Send(
             id=4,
@@ -94,6 +134,10 @@ CHECKOUT = Trace(
                     self_ns=4 * MS,
                     is_async=True,
                     error=None,
+                    suspended_ns=3 * MS,
+                    queries=Queries(1, MS),
+                    connection=Connection(None, True, None, 1),
+                    app="shop",
                 ),
                 Call(
                     id=6,
@@ -105,9 +149,16 @@ CHECKOUT = Trace(
                     self_ns=None,
                     is_async=True,
                     error=None,
+                    outcome=UNFINISHED,
+                    connection=Connection(None, True, None, 2),
+                    app="shop",
                 ),
             ),
             error=None,
+            call_site=Frame("/srv/shop/receivers.py", 14, "announce"),
+            arguments={"order": "shop.Order(pk=7)"},
+            queries=Queries(1, MS),
+            transaction=ROLLED_BACK,
         ),
     ),
     unreceived=(
@@ -124,8 +175,57 @@ CHECKOUT = Trace(
             40,
             EARLIER_RAISED,
         ),
+        *(
+            NotCalled(
+                None,
+                POST_SAVE,
+                f"shop.receivers.{receiver}",
+                "shop/receivers.py",
+                line,
+                OTHER_SENDER,
+                sender=sender,
+                near_miss=near_miss,
+            )
+            for receiver, line, sender, near_miss in (
+                ("count_lines", 60, "shop.Line", None),
+                ("send_voucher", 70, "shop.GiftOrder", "shop.Order"),
+            )
+        ),
     ),
     omitted=(),
+    queries=Queries(5, 3 * MS, 4, 3 * MS, 2),
+    events=(
+        Event(
+            ON_COMMIT,
+            "shop.tasks.print_label",
+            call=2,
+            call_site=Frame("/srv/shop/receivers.py", 15, "announce"),
+            count=1,
+            in_transaction=True,
+            in_callback=False,
+            receivers=(),
+        ),
+    ),
+    findings=(
+        Finding(
+            "failed-receiver",
+            "A receiver raised",
+            PROBLEM,
+            "shop.receivers.take_from_stock raised, and 1 receiver never ran.",
+            "Send with send_robust, or catch the exception in the receiver.",
+            (3,),
+            ("shop.receivers.take_from_stock",),
+        ),
+        Finding(
+            "near-miss",
+            "A receiver listens to a relative of the sender",
+            HINT,
+            "shop.receivers.send_voucher listens to shop.GiftOrder.",
+            "Connect it for shop.Order, if it is to hear that as well.",
+            (),
+            ("shop.receivers.send_voucher",),
+        ),
+    ),
 )
 
 # Some of what it sent was too much to keep.
@@ -167,6 +267,61 @@ EMPTY = replace(
     unreceived=(),
     not_called=(),
     omitted=(),
+    queries=NO_QUERIES,
+    events=(),
+    findings=(),
+)
+
+
+def saves(count: int, *, parent: int | None = None, first_id: int = 100) -> list[Send]:
+    """The sends of a loop that saves so many lines: `pre_save` and `post_save`, each
+    with one receiver that takes longer every time."""
+    sends: list[Send] = []
+    for number in range(count):
+        for name, receiver in (("pre_save", "check"), ("post_save", "count_lines")):
+            begin = 3 * MS + len(sends) * 1000
+            duration = (number + 1) * 100
+            call = Call(
+                id=first_id + 1,
+                receiver=f"shop.receivers.{receiver}",
+                file="shop/receivers.py",
+                line=60,
+                start_ns=begin,
+                duration_ns=duration,
+                self_ns=duration,
+                is_async=False,
+                error=None,
+                queries=Queries(2, duration // 2),
+                app="shop",
+            )
+            send = Send(
+                id=first_id,
+                signal=f"django.db.models.signals.{name}",
+                sender="shop.Line",
+                method="send",
+                parent=parent,
+                start_ns=begin,
+                duration_ns=duration,
+                calls=(call,),
+                error=None,
+                call_site=Frame("/srv/shop/views.py", 20, "add_lines"),
+                arguments={"instance": f"shop.Line(pk={number})", "raw": False},
+                queries=call.queries,
+                transaction=COMMITTED,
+            )
+            sends.append(send)
+            first_id += 2
+    return sends
+
+
+# An import, which saves many lines in a loop.
+IMPORT = replace(
+    EMPTY,
+    kind="command",
+    name="import",
+    duration_ns=20 * MS,
+    sends=tuple(saves(240)),
+    queries=Queries(0, 0, 960, 6 * MS),
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -176,6 +331,26 @@ names = st.sampled_from(
 files = st.sampled_from([None, "/srv/shop/receivers.py", "C:\\büro.py"])
 short = st.integers(0, 20)
 durations = st.none() | short
+queries = st.just(NO_QUERIES) | st.builds(
+    Queries,
+    count=short,
+    duration_ns=short,
+    nested_count=short,
+    nested_ns=short,
+    writes=short,
+    repeated=st.none() | st.builds(Statement, sql=texts, count=short),
+)
+connections = st.none() | st.builds(
+    Connection,
+    dispatch_uid=st.none() | texts,
+    weak=st.booleans(),
+    sender=st.none() | names,
+    place=short,
+)
+outcomes = st.sampled_from(
+    [RETURNED, RAISED, SWALLOWED, CANCELLED, CANCELLED_BY_SIBLING, UNFINISHED]
+)
+transactions = st.sampled_from([None, COMMITTED, ROLLED_BACK, OPEN])
 frames = st.builds(Frame, file=texts, line=short, function=texts)
 errors = st.none() | st.builds(
     Error,
@@ -203,6 +378,9 @@ omitted = st.builds(
             total_ns=short,
             self_ns=short,
             max_ns=short,
+            queries=short,
+            queries_ns=short,
+            app=names,
         ),
         max_size=2,
     ).map(tuple),
@@ -217,6 +395,17 @@ plain_values = st.recursive(
         st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
     ),
     max_leaves=5,
+)
+# Those of Django's signals are what a trace has most of.
+arguments = st.dictionaries(texts, plain_values, max_size=2) | st.fixed_dictionaries(
+    {
+        "instance": st.sampled_from(["shop.Order(pk=7)", "shop.Order(pk=8)"]),
+        "created": st.booleans(),
+        "raw": st.booleans(),
+        "using": st.just("default"),
+        "update_fields": st.none() | st.lists(texts, max_size=5),
+    },
+    optional={"action": texts, "reverse": st.booleans(), "pk_set": short},
 )
 
 
@@ -244,6 +433,12 @@ def traces(draw: st.DrawFn) -> Trace:
                 duration_ns=draw(durations),
                 calls=tuple(of_send),
                 error=draw(errors),
+                call_site=draw(st.none() | frames),
+                stack=tuple(draw(st.lists(frames, max_size=2))),
+                arguments=draw(arguments),
+                queries=draw(queries),
+                transaction=draw(transactions),
+                on_commit=draw(st.booleans()),
             )
         )
         calls += of_send
@@ -257,6 +452,39 @@ def traces(draw: st.DrawFn) -> Trace:
         file=files,
         line=st.none() | short,
         reason=st.just(EARLIER_RAISED),
+    )
+    others = st.builds(
+        NotCalled,
+        send=st.none(),
+        signal=names,
+        receiver=names,
+        file=files,
+        line=st.none() | short,
+        reason=st.just(OTHER_SENDER),
+        sender=st.none() | names,
+        near_miss=st.none() | names,
+    )
+    ids = st.sampled_from([one.id for one in (*sends, *calls)] or [1])
+    events = st.builds(
+        Event,
+        kind=st.sampled_from([MAIL, TASK, ON_COMMIT, *BULK_WRITES]),
+        subject=names,
+        call=st.none() | ids,
+        call_site=st.none() | frames,
+        count=short,
+        in_transaction=st.booleans(),
+        in_callback=st.booleans(),
+        receivers=st.lists(names, max_size=2).map(tuple),
+    )
+    findings = st.builds(
+        Finding,
+        id=names,
+        title=texts,
+        level=st.sampled_from([PROBLEM, WARNING, HINT]),
+        message=texts,
+        advice=texts,
+        evidence=st.lists(ids, max_size=3).map(tuple),
+        receivers=st.lists(names, max_size=2).map(tuple),
     )
     trace = Trace(
         version=VERSION,
@@ -275,8 +503,14 @@ def traces(draw: st.DrawFn) -> Trace:
                 )
             )
         ),
-        not_called=tuple(draw(st.lists(missed, max_size=2))) if sends else (),
+        not_called=(
+            *(draw(st.lists(missed, max_size=2)) if sends else ()),
+            *draw(st.lists(others, max_size=2)),
+        ),
         omitted=tuple(draw(st.lists(omitted, max_size=2))),
+        queries=draw(queries),
+        events=tuple(draw(st.lists(events, max_size=2))),
+        findings=tuple(draw(st.lists(findings, max_size=2))),
     )
     return _with_self_times(trace)
 
@@ -301,6 +535,11 @@ def _calls(draw: st.DrawFn, first_id: int, begin: int) -> list[Call]:
                 self_ns=None,
                 is_async=is_async,
                 error=draw(errors),
+                outcome=draw(outcomes),
+                suspended_ns=draw(durations),
+                queries=draw(queries),
+                connection=draw(connections),
+                app=draw(names),
             )
         )
         if not is_async:
