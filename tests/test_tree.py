@@ -7,8 +7,8 @@ from hypothesis import given, settings
 
 from signal_trace.parts import Call, NotCalled, Send
 from signal_trace.trace import Trace
-from signal_trace.tree import walk
-from tests.traces import CHECKOUT, EMPTY, traces
+from signal_trace.tree import other_senders, walk, walk_folded
+from tests.traces import CHECKOUT, EMPTY, IMPORT, traces
 
 
 def test_walk_goes_through_the_tree_in_its_order() -> None:
@@ -65,5 +65,24 @@ def test_walk_meets_everything_once_right_below_what_it_belongs_to(
             assert isinstance(over, Send)
             assert node.send == over.id
         above.append(node)
-    everything = [*trace.sends, *trace.calls, *trace.not_called]
+    missed = [one for one in trace.not_called if one.send is not None]
+    everything = [*trace.sends, *trace.calls, *missed]
     assert met == Counter(map(id, everything))
+
+
+def test_receivers_for_other_senders_are_told_by_signal_near_misses_first() -> None:
+    [(signal, missed)] = other_senders(CHECKOUT)
+    assert signal == "django.db.models.signals.post_save"
+    assert [one.receiver for one in missed] == [
+        "shop.receivers.send_voucher",
+        "shop.receivers.count_lines",
+    ]
+
+
+def test_below_a_run_comes_nothing() -> None:
+    nodes = list(walk_folded(IMPORT))
+    assert [depth for depth, _ in nodes] == [0, 0]
+
+
+def test_without_like_sends_both_walks_are_the_same() -> None:
+    assert list(walk_folded(CHECKOUT)) == list(walk(CHECKOUT))

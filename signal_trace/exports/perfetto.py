@@ -7,7 +7,9 @@ receivers, is put on threads of its own.
 
 speedscope takes an event's ``args`` for a part of its name, and the Firefox
 Profiler shows ``args.data`` alone. So that is where details are, and only such as
-are the same each time.
+are the same each time: what differs from one send to the next, such as its arguments
+and the time of its queries, is in an instant event (``"ph": "i"``) at its start, which
+speedscope passes over.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from signal_trace.documents import json_text
-from signal_trace.parts import Call, NotCalled, Send
+from signal_trace.documents import json_text, to_plain
+from signal_trace.durations import in_ms
+from signal_trace.parts import RETURNED, UNFINISHED, Call, NotCalled, Queries, Send
 from signal_trace.trace import Trace
 from signal_trace.tree import short_name, walk
 
@@ -34,6 +37,7 @@ def write(trace: Trace) -> str:
             "id": trace.id,
             "started_at": trace.started_at.isoformat(),
             "omitted_sends": trace.omitted_count,
+            "findings": to_plain(trace.findings),
         },
     }
     return json_text(document)
@@ -56,6 +60,7 @@ def _events(trace: Trace) -> Iterator[dict[str, Any]]:
         if isinstance(node, Send):
             details = _send_details(node, missed.get(node.id))
             yield _complete(_name(node), "send", place, details)
+            yield from _instant(node, place)
         else:
             yield _complete(node.receiver, "call", place, _call_details(node))
     for track in range(1, tracks.count + 1):
@@ -100,6 +105,12 @@ def _name(send: Send) -> str:
 
 def _send_details(send: Send, missed: list[str] | None) -> dict[str, Any]:
     details: dict[str, Any] = {"signal": send.signal, "method": send.method}
+    if send.call_site is not None:
+        details["call site"] = f"{send.call_site.file}:{send.call_site.line}"
+    if send.transaction is not None:
+        details["transaction"] = send.transaction
+    if send.on_commit:
+        details["on_commit"] = True
     if missed:
         details["not called"] = missed
     return details | _failure(send)
@@ -109,7 +120,36 @@ def _call_details(call: Call) -> dict[str, Any]:
     details: dict[str, Any] = {"async": True} if call.is_async else {}
     if call.file is not None:
         details["source"] = f"{call.file}:{call.line}"
+    if call.outcome not in (RETURNED, UNFINISHED):
+        details["outcome"] = call.outcome
     return details | _failure(call)
+
+
+def _instant(send: Send, place: _Place) -> Iterator[dict[str, Any]]:
+    """What a send has of its own, where there is anything."""
+    of_calls = [
+        {"receiver": call.receiver, **_queries(call.queries)}
+        for call in send.calls
+        if call.queries.count
+    ]
+    details: dict[str, Any] = {"arguments": send.arguments} if send.arguments else {}
+    if of_calls:
+        details |= {**_queries(send.queries), "receivers": of_calls}
+    if details:
+        yield {
+            "ph": "i",
+            "s": "t",
+            "name": f"details of {_name(send)}",
+            "cat": "details",
+            "ts": place.start / 1000,
+            "pid": PROCESS,
+            "tid": place.track,
+            "args": {"data": details},
+        }
+
+
+def _queries(queries: Queries) -> dict[str, Any]:
+    return {"queries": queries.count, "queries_ms": in_ms(queries.duration_ns)}
 
 
 def _failure(node: Send | Call) -> dict[str, str]:

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Iterator
 
+from signal_trace import telling
 from signal_trace.durations import shown
-from signal_trace.highlights import failures, slowest
-from signal_trace.parts import Call, NotCalled, Send
+from signal_trace.highlights import all_queries, failures, slowest
+from signal_trace.parts import (
+    HINT,
+    PROBLEM,
+    SWALLOWED,
+    WARNING,
+    Call,
+    Finding,
+    NotCalled,
+    Queries,
+    Send,
+)
+from signal_trace.runs import Run
 from signal_trace.trace import Trace
-from signal_trace.tree import Node, short_name, unreceived_by_signal, walk
+from signal_trace.tree import (
+    Node,
+    other_senders,
+    short_name,
+    unreceived_by_signal,
+    walk_folded,
+)
 
 COLUMN = 11
+WIDTH = 118
+MARKS = {PROBLEM: "✗", WARNING: "!", HINT: "·"}
 
 
 def write(trace: Trace) -> str:
@@ -19,12 +40,18 @@ def write(trace: Trace) -> str:
 
 
 def _lines(trace: Trace) -> Iterator[str]:
-    yield (
-        f"{trace.name or trace.kind}: {shown(trace.duration_ns)},"
-        f" {_counted(trace.send_count, 'send')}, {_counted(trace.call_count, 'call')},"
-        f" {shown(trace.receivers_ns)} in receivers"
+    yield ", ".join(
+        [
+            f"{trace.name or trace.kind}: {shown(trace.duration_ns)}",
+            _counted(trace.send_count, "send"),
+            _counted(trace.call_count, "call"),
+            f"{shown(trace.receivers_ns)} in receivers",
+            *_sql(*all_queries(trace)),
+        ]
     )
     yield f"started at {trace.started_at.isoformat(timespec='milliseconds')}"
+    for finding in trace.findings:
+        yield from _finding(finding)
     if trace.error is not None:
         yield f"✗ ended by {trace.error}"
     for _, call, error in failures(trace):
@@ -35,17 +62,45 @@ def _lines(trace: Trace) -> Iterator[str]:
     if trace.sends:
         yield ""
         yield f"{'total':>{COLUMN}} {'self':>{COLUMN}}"
-    for depth, node in walk(trace):
+    for depth, node in walk_folded(trace):
         total, own = _times(node)
         indent = "  " * depth
         yield f"{total:>{COLUMN}} {own:>{COLUMN}}  {indent}{_described(node)}"
     yield from _omitted(trace)
+    yield from _other_senders(trace)
     if trace.unreceived:
         yield ""
         yield f"{_counted(trace.unreceived_count, 'send')} that no receiver heard:"
     for signal, count, by_sender in unreceived_by_signal(trace):
         senders = ", ".join(f"{one.sender} ({one.count:,})" for one in by_sender)
         yield f"{count:>{COLUMN},}  {short_name(signal)} from {senders}"
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    mark = MARKS.get(finding.level, "·")
+    heading = f"{mark} {finding.level}: {finding.message}"
+    for text, first in ((heading, ""), (finding.advice, "    ")):
+        yield from textwrap.wrap(
+            printable(text),
+            WIDTH,
+            initial_indent=first,
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _other_senders(trace: Trace) -> Iterator[str]:
+    others = other_senders(trace)
+    if others:
+        yield ""
+        yield "receivers that are connected for other senders, and were not called:"
+    for signal, missed in others:
+        yield f"{len(missed):>{COLUMN},}  {short_name(signal)}"
+        for one in missed:
+            if one.near_miss is not None:
+                hears = f"listens to {one.sender}, not to its relative {one.near_miss}"
+                yield f"{'':>{COLUMN}}    near miss: {one.receiver} {hears}"
 
 
 def _omitted(trace: Trace) -> Iterator[str]:
@@ -67,7 +122,7 @@ def _omitted(trace: Trace) -> Iterator[str]:
             yield f"{calls.count:>{COLUMN},}    {calls.receiver}: {times}{raised}"
 
 
-def _times(node: Node) -> tuple[str, str]:
+def _times(node: Node | Run) -> tuple[str, str]:
     if isinstance(node, NotCalled):
         return "", ""
     return (
@@ -76,19 +131,51 @@ def _times(node: Node) -> tuple[str, str]:
     )
 
 
-def _described(node: Node) -> str:
+def _described(node: Node | Run) -> str:
     if isinstance(node, NotCalled):
         return f"✗ {node.receiver} was not called: {node.reason}"
-    if isinstance(node, Send):
-        name = short_name(node.signal)
-        method = "" if node.method == "send" else f" ({node.method})"
-        raised = f" ✗ raised {node.error.type}" if node.error else ""
-        unfinished = " – never finished" if node.duration_ns is None else ""
-        return f"▸ {name} from {node.sender}{method}{raised}{unfinished}"
-    concurrent = " (async)" if node.is_async else ""
-    raised = f" ✗ {node.error}" if node.error else ""
-    unfinished = " – never finished" if node.duration_ns is None else ""
-    return f"{node.receiver}{concurrent}{raised}{unfinished}"
+    return _call(node) if isinstance(node, Call) else _send(node)
+
+
+def _send(send: Send | Run) -> str:
+    times = f" × {send.count:,}" if isinstance(send, Run) else ""
+    text = f"▸ {short_name(send.signal)} from {telling.sender(send)}{times}"
+    method = [] if send.method == "send" else [send.method]
+    if details := ", ".join([*method, *telling.arguments(send)]):
+        text += f" ({details})"
+    if send.call_site is not None:
+        text += f" at {telling.place(send.call_site)}"
+    if isinstance(send, Run):
+        text += f" – {shown(send.min_ns)} to {shown(send.max_ns)} each"
+        text += "".join(f", {sql}" for sql in _sql(*_own(send.queries)))
+    text += "".join(f" – {mark}" for mark in telling.marks(send))
+    if isinstance(send, Send) and send.error:
+        text += f" ✗ raised {send.error.type}"
+    return text
+
+
+def _call(call: Call) -> str:
+    text = call.receiver
+    if call.is_async:
+        waited = call.suspended_ns
+        text += " (async)" if not waited else f" (async, suspended {shown(waited)})"
+    details = _sql(*_own(call.queries))
+    if call.queries.repeated:
+        details.append(f"repeated ×{call.queries.repeated.count:,}")
+    if details:
+        text += f" – {', '.join(details)}"
+    text += "".join(f" – {mark}" for mark in telling.marks(call))
+    if call.error:
+        text += f" ✗ {'swallowed ' * (call.outcome == SWALLOWED)}{call.error}"
+    return text
+
+
+def _own(queries: Queries) -> tuple[int, int]:
+    return queries.count, queries.duration_ns
+
+
+def _sql(count: int, duration_ns: int) -> list[str]:
+    return [f"{count:,} SQL {shown(duration_ns)}"] if count else []
 
 
 def _counted(count: int, noun: str) -> str:

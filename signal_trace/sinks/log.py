@@ -7,7 +7,8 @@ from typing import Any
 
 from signal_trace.durations import in_ms
 from signal_trace.exports.text import printable
-from signal_trace.highlights import failures, slowest
+from signal_trace.highlights import all_queries, failures, slowest
+from signal_trace.parts import PROBLEM, ROLLED_BACK
 from signal_trace.trace import Trace
 
 PREFIX = "signal_trace_"
@@ -22,10 +23,15 @@ class LogSink:
 
     - ``id``, ``kind``, ``name``, ``started_at`` (ISO 8601, UTC)
     - ``duration_ms``, ``receivers_ms``: of the whole, and of receivers in it
-    - ``sends``, ``calls``, ``unreceived``, ``failures``, ``not_called``: counts
+    - ``sends``, ``calls``, ``unreceived``, ``failures``: counts
+    - ``not_called``: receivers that were to hear a send, and never ran
+    - ``rolled_back``: sends whose transaction, or savepoint, was rolled back
+    - ``queries``, ``queries_ms``, ``receivers_queries``: SQL of the whole, and how many
+      of it receivers made
     - ``omitted``: sends that the trace only counts, for being too many
     - ``slowest_receiver`` by self time, ``slowest_receiver_ms`` (or None)
     - ``failed_receivers``: objects of ``receiver``, ``error`` and ``signal``
+    - ``findings``: objects of ``id``, ``level``, ``message`` and ``receivers``
     - ``error``: the exception that ended what was recorded (or None)
     - ``attributes``: those of the trace, such as ``method`` and ``path``
 
@@ -33,7 +39,8 @@ class LogSink:
     those that it passed through on its way up.
 
     *logger* names the logger, *level* the level of a trace in which nothing failed;
-    one with failures is logged as a WARNING, or at *level* where that is higher.
+    one with failures, or with a finding that is a problem, is logged as a WARNING, or
+    at *level* where that is higher.
     Raises ValueError for a level that `logging` does not know.
     """
 
@@ -50,6 +57,7 @@ class LogSink:
             trace.error is not None
             or trace.omitted_failures > 0
             or any(call.error for call in trace.calls)
+            or any(finding.level == PROBLEM for finding in trace.findings)
         )
         level = max(self.level, logging.WARNING) if failed else self.level
         if not self.logger.isEnabledFor(level):
@@ -73,6 +81,9 @@ def message(fields: dict[str, Any]) -> str:
         f"failed {one['receiver']} ({one['error']})"
         for one in fields["failed_receivers"]
     ]
+    if fields["findings"]:
+        found = dict.fromkeys(one["id"] for one in fields["findings"])
+        parts.append(f"found {' '.join(found)}")
     if fields["error"]:
         parts.append(f"ended by {fields['error']}")
     # A path may hold line breaks, which would forge records.
@@ -87,6 +98,16 @@ def summary(trace: Trace) -> dict[str, Any]:
         {"receiver": call.receiver, "error": error.type, "signal": send.signal}
         for send, call, error in failures(trace)
     ]
+    findings = [
+        {
+            "id": one.id,
+            "level": one.level,
+            "message": one.message,
+            "receivers": list(one.receivers),
+        }
+        for one in trace.findings
+    ]
+    queries, queries_ns = all_queries(trace)
     return {
         "id": trace.id,
         "kind": trace.kind,
@@ -98,11 +119,16 @@ def summary(trace: Trace) -> dict[str, Any]:
         "calls": trace.call_count,
         "unreceived": trace.unreceived_count,
         "failures": len(failed) + trace.omitted_failures,
-        "not_called": len(trace.not_called),
+        "not_called": sum(one.send is not None for one in trace.not_called),
+        "rolled_back": sum(one.transaction == ROLLED_BACK for one in trace.sends),
+        "queries": queries,
+        "queries_ms": in_ms(queries_ns),
+        "receivers_queries": trace.queries.nested_count,
         "omitted": trace.omitted_count,
         "slowest_receiver": top and top.receiver,
         "slowest_receiver_ms": top and in_ms(top.self_ns or 0),
         "failed_receivers": failed,
+        "findings": findings,
         "error": trace.error and trace.error.type,
         "attributes": trace.attributes,
     }

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from signal_trace.parts import Call, Send
+from signal_trace.documents import to_plain
+from signal_trace.parts import Call, Queries, Send
 from signal_trace.trace import Trace
-from tests.traces import CHECKOUT, EMPTY, traces
+from tests.traces import CHECKOUT, EMPTY, IMPORT, traces
 
 
 def events_of(trace: Trace, phase: str = "X") -> list[dict[str, Any]]:
@@ -121,7 +122,7 @@ def test_concurrent_calls_are_put_on_tracks_of_their_own() -> None:
     tracks = {event["name"]: event["tid"] for event in events_of(CHECKOUT)}
     assert tracks == {
         "POST /checkout/": 1,
-        "post_save from shop.Order(pk=7)": 1,
+        "post_save from shop.Order": 1,
         "shop.receivers.announce": 1,
         "order_placed from shop.Order": 1,
         "shop.receivers.Mailer.send": 1,
@@ -166,10 +167,12 @@ def test_trace_of_nothing_is_the_trace_itself() -> None:
     ("name", "details"),
     [
         (
-            "post_save from shop.Order(pk=7)",
+            "post_save from shop.Order",
             {
                 "signal": "django.db.models.signals.post_save",
                 "method": "send",
+                "call site": "/srv/shop/views.py:12",
+                "transaction": "rolled back",
                 "not called": ["shop.receivers.reindex"],
                 "error": "ValueError: no stock",
             },
@@ -178,7 +181,11 @@ def test_trace_of_nothing_is_the_trace_itself() -> None:
         ("shop.receivers.Mailer.send", {"async": True}),
         (
             "shop.receivers.poll",
-            {"async": True, "source": "shop/receivers.py:50", "finished": "never"},
+            {
+                "async": True,
+                "source": "shop/receivers.py:50",
+                "finished": "never",
+            },
         ),
     ],
 )
@@ -189,12 +196,45 @@ def test_details_stand_where_the_viewers_look_for_them(
     assert event["args"] == {"data": details}
 
 
+def test_what_differs_between_sends_is_in_an_instant_event() -> None:
+    events = events_of(CHECKOUT, "i")
+    assert [(event["name"], event["ts"], event["tid"]) for event in events] == [
+        ("details of post_save from shop.Order", 2000, 1),
+        ("details of order_placed from shop.Order", 3000, 1),
+    ]
+    assert events[0]["args"]["data"] == {
+        "arguments": CHECKOUT.sends[0].arguments,
+        "queries": 3,
+        "queries_ms": 2.0,
+        "receivers": [
+            {
+                "receiver": "shop.receivers.announce",
+                "queries": 3,
+                "queries_ms": 2.0,
+            }
+        ],
+    }
+
+
+def test_sends_without_any_such_details_have_no_instant_event() -> None:
+    send = replace(CHECKOUT.sends[0], calls=(), arguments={}, queries=Queries())
+    trace = replace(CHECKOUT, sends=(send,))
+    assert events_of(trace, "i") == []
+
+
+def test_like_sends_are_all_there_under_one_name_and_with_the_same_details() -> None:
+    sends = [event for event in events_of(IMPORT) if event["cat"] == "send"]
+    assert len(sends) == 480
+    assert len({(event["name"], json.dumps(event["args"])) for event in sends}) == 2
+
+
 def test_document_names_the_trace() -> None:
     document = json.loads(CHECKOUT.export("perfetto"))
     assert document["otherData"] == {
         "id": CHECKOUT.id,
         "started_at": "2026-01-02T03:04:05+00:00",
         "omitted_sends": 0,
+        "findings": to_plain(CHECKOUT.findings),
     }
     assert document["displayTimeUnit"] == "ms"
 

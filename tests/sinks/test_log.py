@@ -27,7 +27,12 @@ NAME = "signal_trace.tests.log"
 RESERVED = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 SAVED = replace(
-    CHECKOUT, error=None, sends=CHECKOUT.sends[1:], not_called=(), unreceived=()
+    CHECKOUT,
+    error=None,
+    sends=CHECKOUT.sends[1:],
+    not_called=(),
+    unreceived=(),
+    findings=(),
 )
 
 
@@ -76,6 +81,10 @@ SUMMARY = {
     "unreceived": 2101,
     "failures": 1,
     "not_called": 1,
+    "rolled_back": 2,
+    "queries": 9,
+    "queries_ms": 6.0,
+    "receivers_queries": 4,
     "omitted": 0,
     "slowest_receiver": "shop.receivers.Mailer.send",
     "slowest_receiver_ms": 4.0,
@@ -85,6 +94,22 @@ SUMMARY = {
             "error": "ValueError",
             "signal": "django.db.models.signals.post_save",
         }
+    ],
+    "findings": [
+        {
+            "id": "failed-receiver",
+            "level": "problem",
+            "message": (
+                "shop.receivers.take_from_stock raised, and 1 receiver never ran."
+            ),
+            "receivers": ["shop.receivers.take_from_stock"],
+        },
+        {
+            "id": "near-miss",
+            "level": "hint",
+            "message": "shop.receivers.send_voucher listens to shop.GiftOrder.",
+            "receivers": ["shop.receivers.send_voucher"],
+        },
     ],
     "error": "ValueError",
     "attributes": {"method": "POST", "path": "/checkout/", "status_code": 500},
@@ -124,13 +149,15 @@ def test_record_of_nothing_has_the_same_fields() -> None:
     assert fields["slowest_receiver_ms"] is None
     assert fields["error"] is None
     assert fields["failed_receivers"] == []
+    assert fields["findings"] == []
 
 
 def test_message_reads_by_itself(records: list[logging.LogRecord]) -> None:
     assert logged(records, CHECKOUT).getMessage() == (
         "POST /checkout/: sends 2, calls 4, receivers 18.00 ms,"
         " slowest shop.receivers.Mailer.send 4.00 ms,"
-        " failed shop.receivers.take_from_stock (ValueError), ended by ValueError"
+        " failed shop.receivers.take_from_stock (ValueError),"
+        " found failed-receiver near-miss, ended by ValueError"
     )
 
 
@@ -171,6 +198,8 @@ def test_no_field_has_a_name_that_records_keep_for_themselves() -> None:
         (CHECKOUT, {"level": "CRITICAL"}, "CRITICAL"),
         (replace(CHECKOUT, error=None), {}, "WARNING"),
         (replace(SAVED, error=FAILURE), {}, "WARNING"),
+        (replace(SAVED, findings=CHECKOUT.findings[:1]), {}, "WARNING"),
+        (replace(SAVED, findings=CHECKOUT.findings[1:]), {}, "INFO"),
     ],
 )
 def test_level_is_the_given_one_and_rises_with_a_failure(

@@ -1,0 +1,71 @@
+"""What sends and calls are told by, in few words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from signal_trace.parts import (
+    CANCELLED,
+    CANCELLED_BY_SIBLING,
+    ROLLED_BACK,
+    UNFINISHED,
+    Call,
+    Frame,
+    Send,
+)
+from signal_trace.runs import Run, without_pk
+
+# Of a list in an argument so many are shown.
+MOST_ITEMS = 4
+
+
+def sender(send: Send | Run) -> str:
+    """Who sent it: the instance, where a model sent a signal about one of its own."""
+    instance = send.arguments.get("instance")
+    if type(instance) is str and without_pk(instance) == send.sender:
+        return instance
+    return send.sender
+
+
+def arguments(send: Send | Run) -> list[str]:
+    """Those of Django's arguments that say what happened, such as ``created=True``."""
+    given = send.arguments
+    told = [f"{name}={_shown(given[name])}" for name in ("created",) if name in given]
+    told += [
+        f"{name}={_shown(given[name])}"
+        for name in ("update_fields", "action", "pk_set")
+        if given.get(name) is not None
+    ]
+    told += [f"{name}=True" for name in ("reverse", "raw") if given.get(name) is True]
+    instance = given.get("instance")
+    if instance is not None and _shown(instance) != sender(send):
+        told.append(f"instance={_shown(instance)}")
+    return told
+
+
+def _shown(value: Any) -> str:
+    if type(value) is list:
+        more = ["…"] if len(value) > MOST_ITEMS else []
+        return f"[{', '.join([*map(str, value[:MOST_ITEMS]), *more])}]"
+    return str(value)
+
+
+def place(frame: Frame) -> str:
+    """A line of code as ``shop/views.py:12``."""
+    end = re.split(r"[/\\]", frame.file)[-2:]
+    return f"{'/'.join(end)}:{frame.line}"
+
+
+def marks(node: Send | Run | Call) -> list[str]:
+    """What is out of the ordinary about it, other than an exception."""
+    if isinstance(node, Call):
+        if node.outcome in (CANCELLED, CANCELLED_BY_SIBLING):
+            return [node.outcome]
+        return [UNFINISHED] if node.duration_ns is None else []
+    told = ["on_commit"] if node.on_commit else []
+    if node.transaction == ROLLED_BACK:
+        told.append(ROLLED_BACK)
+    if node.duration_ns is None:
+        told.append(UNFINISHED)
+    return told

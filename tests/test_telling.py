@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from signal_trace import telling
+from signal_trace.parts import Frame
+from tests.traces import CHECKOUT
+
+SEND = CHECKOUT.sends[0]
+
+
+@pytest.mark.parametrize(
+    ("sender", "instance", "told"),
+    [
+        ("shop.Order", "shop.Order(pk=7)", "shop.Order(pk=7)"),
+        ("shop.Order", "shop.GiftOrder(pk=7)", "shop.Order"),
+        ("shop.Order", None, "shop.Order"),
+        ("shop.Order(pk=7)", "shop.Order(pk=7)", "shop.Order(pk=7)"),
+        ("shop.Order_tags", "shop.Order(pk=7)", "shop.Order_tags"),
+    ],
+)
+def test_a_model_is_told_by_the_instance(
+    sender: str, instance: str | None, told: str
+) -> None:
+    arguments = {} if instance is None else {"instance": instance}
+    assert telling.sender(replace(SEND, sender=sender, arguments=arguments)) == told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({}, []),
+        ({"created": True, "raw": False, "using": "default"}, ["created=True"]),
+        ({"created": False, "update_fields": None}, ["created=False"]),
+        ({"update_fields": ["status", "paid_at"]}, ["update_fields=[status, paid_at]"]),
+        ({"update_fields": []}, ["update_fields=[]"]),
+        ({"update_fields": list("abcdef")}, ["update_fields=[a, b, c, d, …]"]),
+        ({"raw": True}, ["raw=True"]),
+        (
+            {"action": "post_add", "pk_set": 3, "reverse": False},
+            ["action=post_add", "pk_set=3"],
+        ),
+        ({"reverse": True}, ["reverse=True"]),
+        ({"instance": "shop.Order(pk=7)"}, []),
+        ({"instance": "shop.GiftOrder(pk=7)"}, ["instance=shop.GiftOrder(pk=7)"]),
+        ({"basket": "shop.Basket(pk=1)"}, []),
+    ],
+    ids=str,
+)
+def test_few_arguments_are_telling(arguments: dict[str, Any], told: list[str]) -> None:
+    assert telling.arguments(replace(SEND, arguments=arguments)) == told
+
+
+@pytest.mark.parametrize(
+    ("file", "place"),
+    [
+        ("/srv/shop/views.py", "shop/views.py:2000"),
+        ("C:\\srv\\shop\\views.py", "shop/views.py:2000"),
+        ("views.py", "views.py:2000"),
+        ("<console>", "<console>:2000"),
+    ],
+)
+def test_a_place_is_short(file: str, place: str) -> None:
+    assert telling.place(Frame(file, 2000, "checkout")) == place
