@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections import defaultdict
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -29,11 +31,13 @@ from django.utils.translation import gettext_lazy as _
 from signal_trace import conf, exports, watching
 from signal_trace.durations import in_ms, shown
 from signal_trace.entrance import Recording
-from signal_trace.highlights import failures, slowest
+from signal_trace.highlights import evidence, failures, slowest, troubles
 from signal_trace.packing import pack, unpack
+from signal_trace.parts import ON_COMMIT, Event, Finding, NotCalled
 from signal_trace.requests import note_response, record_request
+from signal_trace.runs import Run
 from signal_trace.trace import Trace
-from signal_trace.tree import unreceived_by_signal, walk
+from signal_trace.tree import Node, other_senders, unreceived_by_signal, walk_folded
 
 MOST_SLOWEST = 3
 
@@ -101,6 +105,7 @@ class SignalTracePanel(Panel):
             {
                 "calls": trace.call_count,
                 "failures": len(failures(trace)) + trace.omitted_failures,
+                "findings": len(troubles(trace)),
                 "receivers_ns": trace.receivers_ns,
                 "trace": pack(trace),
             }
@@ -127,25 +132,19 @@ class SignalTracePanel(Panel):
         if failures:
             failed = ngettext("%(count)s failed", "%(count)s failed", failures)
             subtitle = f"{subtitle}, {failed % {'count': failures}}"
+        if findings := stats["findings"]:
+            found = ngettext("%(count)s finding", "%(count)s findings", findings)
+            subtitle = f"{subtitle}, {found % {'count': findings}}"
         return subtitle
 
     @property
     def content(self) -> str:
         trace = self.trace
+        shown = _shown(trace) if trace else {}
+        formats, request_id = exports.FORMATS.values(), self.toolbar.request_id
         return render_to_string(
             self.template,
-            {
-                "trace": trace,
-                "rows": [
-                    (type(node).__name__, range(depth), node)
-                    for depth, node in (walk(trace) if trace else ())
-                ],
-                "failures": failures(trace) if trace else [],
-                "slowest": slowest(trace, MOST_SLOWEST) if trace else [],
-                "unreceived": unreceived_by_signal(trace) if trace else [],
-                "formats": exports.FORMATS.values(),
-                "request_id": self.toolbar.request_id,
-            },
+            {"trace": trace, "formats": formats, "request_id": request_id, **shown},
         )
 
     @property
@@ -153,6 +152,48 @@ class SignalTracePanel(Panel):
         """The request's trace; None where it was not recorded."""
         stats: dict[str, Any] = self.get_stats()
         return unpack(Trace, stats["trace"]) if stats else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the tree: a send, a call, a receiver not called, or like sends."""
+
+    kind: str
+    indent: range
+    node: Node | Run
+    findings: Sequence[Finding]
+    callbacks: Sequence[Event]
+
+
+def _shown(trace: Trace) -> dict[str, Any]:
+    """What the template shows of a trace, besides the trace itself."""
+    others = other_senders(trace)
+    missed = [one for _, of_signal in others for one in of_signal]
+    return {
+        "rows": list(_rows(trace)),
+        "failures": failures(trace),
+        "slowest": slowest(trace, MOST_SLOWEST),
+        "unreceived": unreceived_by_signal(trace),
+        "not_called": sum(one.send is not None for one in trace.not_called),
+        "other_senders": missed,
+        "near_misses": sum(one.near_miss is not None for one in missed),
+    }
+
+
+def _rows(trace: Trace) -> Iterator[Row]:
+    found = evidence(trace)
+    callbacks: dict[int | None, list[Event]] = defaultdict(list)
+    for event in trace.events:
+        if event.kind == ON_COMMIT:
+            callbacks[event.call].append(event)
+    for depth, node in walk_folded(trace):
+        kind, indent = type(node).__name__, range(depth)
+        if isinstance(node, Run):
+            yield Row(kind, indent, node, node.findings, ())
+        elif isinstance(node, NotCalled):
+            yield Row(kind, indent, node, (), ())
+        else:
+            yield Row(kind, indent, node, found[node.id], callbacks[node.id])
 
 
 @login_not_required

@@ -4,6 +4,7 @@ import asyncio
 import html
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,9 @@ from django.test import AsyncClient, Client
 from django.utils.html import strip_tags
 
 from signal_trace import Trace
+from signal_trace.panel import SignalTracePanel
+from signal_trace.parts import Finding
+from tests.traces import CHECKOUT, EMPTY, IMPORT, saves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,3 +244,140 @@ def test_sends_beyond_the_limit_are_counted_and_summed_up(settings: Settings) ->
     assert "Counted only" in shown
     assert "4 closed from tests.senders.a" in shown
     assert "1 opened from tests.senders.a" in shown
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[[Trace], str]:
+    """The panel's markup for a trace, as the toolbar's store would have it."""
+
+    def show(trace: Trace) -> str:
+        response = Client().get("/send/a/")
+        monkeypatch.setattr(SignalTracePanel, "trace", trace)
+        return content(response)
+
+    return show
+
+
+def test_findings_come_first_as_sentences_with_their_level(
+    shown: Callable[[Trace], str],
+) -> None:
+    text = words(shown(CHECKOUT))
+    first = (
+        "Problem: shop.receivers.take_from_stock raised, and 1 receiver never ran."
+        " Send with send_robust, or catch the exception in the receiver."
+        " Hint: shop.receivers.send_voucher listens to shop.GiftOrder."
+    )
+    assert first in text
+    assert text.index(first) < text.index("Recorded for")
+
+
+def test_no_findings_is_said_where_there_was_something_to_find_them_in(
+    shown: Callable[[Trace], str],
+) -> None:
+    assert "No findings." in words(shown(replace(CHECKOUT, findings=())))
+    assert "No findings." not in words(shown(EMPTY))
+
+
+def test_a_row_that_a_finding_is_about_is_marked_with_it(
+    shown: Callable[[Trace], str],
+) -> None:
+    rows = shown(CHECKOUT).split("<tr ")
+    marked = [row for row in rows if "A receiver raised</span>" in row]
+    assert len(marked) == 1
+    assert "take_from_stock raised, and" in marked[0]  # In the mark's title.
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "from shop.Order(pk=7) created=True rolled back ✗ raised ValueError",
+        "Sent at /srv/shop/views.py:12 in checkout",
+        "instance=shop.Order(pk=7), created=True, raw=False",
+        "Transaction rolled back",
+        "3 SQL 2.00 ms",
+        "SQL repeated × 2",
+        'Repeated SQL 2 × SELECT COUNT(*) FROM "shop_line"',
+        "for shop.Order, weakly, number 1 in the order, dispatch_uid=shop.announce",
+        "for any sender, strongly, number 2 in the order",
+        "on_commit shop.tasks.print_label",
+        "Suspended 3.00 ms",
+        "shop.receivers.poll async never finished",
+        "shop.receivers.reindex ✗ not called: an earlier receiver raised",
+        "✗ 1 receiver was not called",
+        "2 receivers are connected for other senders, and were not called",
+        "were not called, 1 of them a near miss",
+        "shop.GiftOrder ! near miss: its relative shop.Order sent it",
+    ],
+)
+def test_what_is_known_is_said(shown: Callable[[Trace], str], said: str) -> None:
+    assert said in words(shown(CHECKOUT))
+
+
+def test_what_is_not_known_takes_no_room(shown: Callable[[Trace], str]) -> None:
+    [send] = saves(1)[:1]
+    [call] = send.calls
+    bare = replace(
+        send,
+        call_site=None,
+        arguments={},
+        transaction=None,
+        queries=EMPTY.queries,
+        calls=(replace(call, file=None, queries=EMPTY.queries),),
+    )
+    markup = shown(replace(EMPTY, sends=(bare,)))
+    assert "pre<wbr>_save" in markup
+    assert "<details" not in markup
+    assert "<dl" not in markup
+    assert " SQL" not in words(markup.partition("<tbody>")[2])
+
+
+def test_like_sends_are_one_row_with_the_sums_of_their_receivers(
+    shown: Callable[[Trace], str],
+) -> None:
+    markup = shown(IMPORT)
+    assert markup.count('<tr class="st-Run">') == 2
+    assert '<tr class="st-Send">' not in markup
+    text = words(markup)
+    assert "post_save from shop.Line × 240 0.000 ms to 0.024 ms each" in text
+    assert "240 calls in 2.89 ms, 2.89 ms of their own, the longest 0.024 ms" in text
+
+
+def test_a_finding_about_like_sends_is_on_their_row(
+    shown: Callable[[Trace], str],
+) -> None:
+    every = tuple(send.id for send in IMPORT.sends)
+    found = Finding("many", "So many", "warning", "Many.", "Less.", every, ())
+    rows = shown(replace(IMPORT, findings=(found,))).split("<tr ")
+    assert sum("So many</span>" in row for row in rows) == 2
+
+
+def test_nothing_needs_what_a_content_security_policy_forbids(
+    shown: Callable[[Trace], str],
+) -> None:
+    assert not re.search(r"<script|<style|\sstyle=|\son\w+=", shown(CHECKOUT))
+
+
+def test_names_and_findings_are_escaped(shown: Callable[[Trace], str]) -> None:
+    evil = "<b>bold</b>"
+    [first, *others] = CHECKOUT.findings
+    findings = (replace(first, title=evil, message=evil, advice=evil), *others)
+    [send, *rest] = CHECKOUT.sends
+    sends = (replace(send, arguments={evil: evil, "action": evil}), *rest)
+    assert evil not in shown(replace(CHECKOUT, findings=findings, sends=sends))
+
+
+@pytest.mark.parametrize(
+    ("stats", "subtitle"),
+    [
+        ({"failures": 0, "findings": 0}, "4 calls in 18.00 ms"),
+        ({"failures": 1, "findings": 1}, "4 calls in 18.00 ms, 1 failed, 1 finding"),
+        ({"failures": 0, "findings": 2}, "4 calls in 18.00 ms, 2 findings"),
+    ],
+)
+def test_the_subtitle_counts_what_went_wrong(
+    monkeypatch: pytest.MonkeyPatch, stats: dict[str, int], subtitle: str
+) -> None:
+    every = {"calls": 4, "receivers_ns": 18_000_000, **stats}
+    monkeypatch.setattr(SignalTracePanel, "get_stats", lambda panel: every)
+    panel = SignalTracePanel(None, None)  # type: ignore[arg-type]
+    assert panel.nav_subtitle == subtitle

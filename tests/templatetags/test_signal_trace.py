@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from signal_trace.parts import Error, Frame, NotCalled
 from signal_trace.templatetags.signal_trace import (
     breakable,
     full_source,
+    in_words,
+    marks,
     source,
+    stack,
     traceback,
 )
+from tests.traces import CHECKOUT
 
 
 def test_a_traceback_is_written_as_python_writes_it() -> None:
@@ -47,3 +53,23 @@ def test_source_begins_at_the_top_of_the_package(
 ) -> None:
     line = None if file is None else 7
     assert source(NotCalled(1, "a.signal", receiver, file, line, "")) == expected
+
+
+def test_a_stack_is_written_as_python_writes_it() -> None:
+    frames = (Frame("a.py", 1, "f"), Frame("b.py", 2000, "g"))
+    assert stack(frames) == 'File "a.py", line 1, in f\nFile "b.py", line 2000, in g\n'
+
+
+def test_words_of_a_trace_are_put_for_readers() -> None:
+    assert in_words("warning") == "Warning"
+    assert in_words("a word of a newer version") == "a word of a newer version"
+
+
+def test_marks_are_what_is_out_of_the_ordinary() -> None:
+    [saved, placed] = CHECKOUT.sends
+    assert marks(replace(saved, on_commit=True)) == ["on_commit", "rolled back"]
+    assert marks(replace(saved, transaction="committed")) == []
+    assert marks(placed.calls[0]) == []
+    assert marks(placed.calls[1]) == ["never finished"]
+    cancelled = replace(placed.calls[1], outcome="cancelled by a sibling")
+    assert marks(cancelled) == ["cancelled by a sibling"]
