@@ -172,7 +172,7 @@ def test_with_the_panel_on_every_send_is_recorded_once_and_both_get_it(
 ) -> None:
     from debug_toolbar.toolbar import DebugToolbar
 
-    from signal_trace.documents import unpack
+    from signal_trace.packing import unpack
     from signal_trace.trace import Trace as TraceClass
 
     settings.MIDDLEWARE = [OURS, TOOLBAR]
