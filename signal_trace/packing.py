@@ -23,7 +23,10 @@ from signal_trace.documents import field_types, required
 T = TypeVar("T")
 
 # What tells an object from the next one, however alike they are.
-OWN = ("id", "parent", "start_ns", "duration_ns", "self_ns", "nested_ns", "queries")
+OWN = (
+    *("id", "parent", "start_ns", "duration_ns", "self_ns", "suspended_ns"),
+    *("queries", "nested_ns"),
+)
 
 #: Kinds of which equal values are the same value, in JSON too.
 PLAIN = (str, int, bool, types.NoneType)
@@ -56,20 +59,14 @@ class _Layout:
         defaults = {one.name: one.default for one in fields(cls)}
         own = [name for name in kinds if name in OWN or not _is_value(kinds[name])]
         shared = [name for name in kinds if name not in own]
-        # Numbers first, which are packed as they stand; and last what mostly is as by
-        # default, and can be left out.
-        own.sort(
-            key=lambda name: (
-                defaults[name] is not MISSING,
-                required(kinds[name]) is not int,
-            )
-        )
+        # What mostly is as by default stands last, where it can be left out.
+        own.sort(key=lambda name: defaults[name] is not MISSING)
         self.own = [kinds[name] for name in own]
         self.shared = [kinds[name] for name in shared]
-        self.plain = next(
-            (i for i, kind in enumerate(self.own) if required(kind) is not int),
-            len(own),
-        )
+        #: Where in a row, behind the number of what is shared, no number stands.
+        self.changes = [
+            i for i, kind in enumerate(self.own, 1) if required(kind) is not int
+        ]
         self.defaults = [
             defaults[name] for name in reversed(own) if defaults[name] is not MISSING
         ]
@@ -101,6 +98,10 @@ def _is_value(kind: Any) -> bool:
     return kind in (*PLAIN, datetime)
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 class _Packer:
     def __init__(self) -> None:
         self.texts: dict[str, int] = {}
@@ -108,38 +109,50 @@ class _Packer:
         self.shared: list[Any] = []
         self.item_numbers: dict[Any, int] = {}
         self.shared_numbers: dict[type, dict[Any, int]] = defaultdict(dict)
+        self.packers: dict[type, Callable[[Any], Any]] = {
+            str: self.pack_text,
+            tuple: self.pack_tuple,
+            dict: self.pack_dict,
+            datetime: datetime.isoformat,
+            **dict.fromkeys((int, bool, types.NoneType), _same),
+        }
 
     def pack(self, value: Any) -> Any:
-        kind = type(value)
-        if kind is str:
-            return self.texts.setdefault(value, len(self.texts))
-        if kind is tuple:
-            # Of tuples, the garbage collector need not look at those of numbers.
-            return tuple([self.pack(item) for item in value])
-        if kind is dict:
-            return tuple([self.pack_item(item) for item in value.items()])
-        if value is None or kind in (int, bool):
-            return value
-        return value.isoformat() if kind is datetime else self.pack_object(kind, value)
+        return self.packers.get(type(value), self.pack_object)(value)
 
-    def pack_object(self, cls: type, value: Any) -> Any:
+    def pack_text(self, text: str) -> int:
+        return self.texts.setdefault(text, len(self.texts))
+
+    # Tuples of numbers are what the garbage collector need not look into.
+
+    def pack_tuple(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple([self.pack(value) for value in values])
+
+    def pack_dict(self, values: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple([self.pack_item(item) for item in values.items()])
+
+    def pack_object(self, value: Any) -> Any:
+        cls: type = type(value)
         layout = _layout(cls)
         values = layout.get_shared(value)
         number = self.shared_numbers[cls].get(values)
         if number is None:
-            row = tuple(map(self.pack, values))
+            packed = tuple(map(self.pack, values))
             number = self.shared_numbers[cls][values] = len(self.shared)
-            self.shared.append(row)
-        own = layout.get_own(value)
-        kept = len(own)
+            self.shared.append(packed)
+        row = [number, *layout.get_own(value)]
         for default in layout.defaults:
-            if own[kept - 1] is not default:
+            if row[-1] is not default and row[-1] != default:
                 break
-            kept -= 1
-        if not kept:
+            row.pop()
+        length = len(row)
+        if length == 1:
             return number
-        changed = map(self.pack, own[layout.plain : kept])
-        return (number, *own[: min(kept, layout.plain)], *changed)
+        for i in layout.changes:
+            if i >= length:
+                break
+            row[i] = self.pack(row[i])
+        return tuple(row)
 
     def pack_item(self, item: tuple[str, Any]) -> int:
         key, value = item
@@ -182,12 +195,13 @@ class _Unpacker:
         return value
 
     def unpack_object(self, layout: _Layout, value: Any) -> Any:
-        number, *own = (value,) if type(value) is int else value
-        plain = layout.plain
-        changed = map(self.unpack, layout.own[plain:], own[plain:])
-        left_out = layout.defaults[: len(layout.own) - len(own)]
-        shared = self.unpack_shared(layout, number)
-        values = [*own[:plain], *changed, *reversed(left_out), *shared]
+        row = [value] if type(value) is int else list(value)
+        for i in layout.changes:
+            if i >= len(row):
+                break
+            row[i] = self.unpack(layout.own[i - 1], row[i])
+        left_out = layout.defaults[: len(layout.own) + 1 - len(row)]
+        values = [*row[1:], *reversed(left_out), *self.unpack_shared(layout, row[0])]
         return layout.cls(*[values[i] for i in layout.order])
 
     def unpack_shared(self, layout: _Layout, number: int) -> list[Any]:
