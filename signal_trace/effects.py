@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from django.core.mail.backends import console, dummy, filebased, locmem, smtp
 from django.core.mail.backends.base import BaseEmailBackend
 
 from signal_trace.noting import note_mail, note_task
@@ -22,30 +23,14 @@ try:
 except ImportError:  # Before Django 6.0.
     Task = None  # type: ignore[assignment, misc]
 
+# Loaded before they are first used, so that they are watched by then. Others are
+# watched from the first recording on that begins once they are loaded.
+BUILT_IN = (console, dummy, filebased, locmem, smtp)
+
 current = position.get
 
 # A backend may hand its messages on to another one.
 _handing_on: ContextVar[bool] = ContextVar("signal_trace.handing_on", default=False)
-
-
-def _watched_init(original: Function) -> Function:
-    @functools.wraps(original)
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        __traceback_hide__ = True
-        original(self, *args, **kwargs)
-        if current():
-            _watch_backend(type(self))
-
-    return __init__
-
-
-def _watch_backend(cls: type) -> None:
-    try:
-        name = "send_messages"
-        base = next(base for base in cls.__mro__ if name in base.__dict__)
-        patches.ensure(base, name, _watched_send_messages)
-    except Exception:
-        report_bug("watching a mail backend")
 
 
 def _watched_send_messages(original: Function) -> Function:
@@ -98,10 +83,22 @@ def _note_task(task: Any) -> None:
 
 
 def _methods() -> Iterator[tuple[type, str, Callable[[Function], Function]]]:
-    yield BaseEmailBackend, "__init__", _watched_init
     if Task is not None:
         yield Task, "enqueue", _watched_enqueue
         yield Task, "aenqueue", _watched_aenqueue
 
 
 patches = Patches(_methods())
+
+
+def watch_backends() -> None:
+    """See to it that every mail backend that is loaded is watched.
+
+    They are watched where they send and nowhere else: Django looks at the frames above
+    when one is made, to tell the application's use of deprecated ways from its own.
+    """
+    backends = [BaseEmailBackend]
+    for backend in backends:
+        if "send_messages" in backend.__dict__:
+            patches.ensure(backend, "send_messages", _watched_send_messages)
+        backends += backend.__subclasses__()
