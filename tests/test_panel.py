@@ -14,7 +14,7 @@ from django.utils.html import strip_tags
 
 from signal_trace import Trace
 from signal_trace.panel import SignalTracePanel
-from signal_trace.parts import Finding
+from signal_trace.parts import Finding, Queries, Statement
 from tests.traces import CHECKOUT, EMPTY, IMPORT, saves
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ def test_a_row_that_a_finding_is_about_is_marked_with_it(
         "Transaction rolled back",
         "3 SQL 2.00 ms",
         "SQL repeated × 2",
-        'Repeated SQL 2 × SELECT COUNT(*) FROM "shop_line"',
+        'SQL executed most 2 × SELECT COUNT(*) FROM "shop_line"',
         "for shop.Order, weakly, number 1 in the order, dispatch_uid=shop.announce",
         "for any sender, strongly, number 2 in the order",
         "on_commit shop.tasks.print_label",
@@ -311,6 +311,18 @@ def test_a_row_that_a_finding_is_about_is_marked_with_it(
 )
 def test_what_is_known_is_said(shown: Callable[[Trace], str], said: str) -> None:
     assert said in words(shown(CHECKOUT))
+
+
+def test_a_statement_that_was_executed_once_is_not_called_repeated(
+    shown: Callable[[Trace], str],
+) -> None:
+    [send] = saves(1)[:1]
+    [call] = send.calls
+    queries = Queries(1, 1000, 6, 2000, repeated=Statement("SELECT 1", 1))
+    once = replace(send, calls=(replace(call, queries=queries),))
+    text = words(shown(replace(EMPTY, sends=(once,))))
+    assert "1 SQL 0.001 ms + 6 inside" in text
+    assert "SQL repeated" not in text
 
 
 def test_what_is_not_known_takes_no_room(shown: Callable[[Trace], str]) -> None:

@@ -160,8 +160,9 @@ def _call(call: Call) -> str:
         waited = call.suspended_ns
         text += " (async)" if not waited else f" (async, suspended {shown(waited)})"
     details = _sql(*_own(call.queries))
-    if call.queries.repeated:
-        details.append(f"repeated ×{call.queries.repeated.count:,}")
+    most = call.queries.repeated
+    if most is not None and most.count > 1:
+        details.append(f"repeated ×{most.count:,}")
     if details:
         text += f" – {', '.join(details)}"
     text += "".join(f" – {mark}" for mark in telling.marks(call))

@@ -16,6 +16,7 @@ from signal_trace.parts import (
     SWALLOWED,
     UNFINISHED,
     Queries,
+    Statement,
 )
 from signal_trace.trace import Trace
 from signal_trace.tree import walk_folded
@@ -93,6 +94,9 @@ def test_like_sends_are_one_line() -> None:
     ]
 
 
+ONCE = Statement("SELECT 1", 1)
+
+
 @pytest.mark.parametrize(
     ("change", "ending"),
     [
@@ -101,6 +105,7 @@ def test_like_sends_are_one_line() -> None:
         ({"outcome": CANCELLED_BY_SIBLING}, " – cancelled by a sibling"),
         ({"duration_ns": None, "outcome": UNFINISHED}, " – never finished"),
         ({"queries": Queries(12, 4 * MS)}, " – 12 SQL 4.00 ms"),
+        ({"queries": Queries(1, MS, repeated=ONCE)}, " – 1 SQL 1.00 ms"),
     ],
 )
 def test_how_a_call_went_is_said_in_words(change: dict[str, Any], ending: str) -> None:
