@@ -37,6 +37,8 @@ def assemble(
         for sent in list(one.unreceived):
             if not ignores_kind(sent, window.ignores):
                 tree.signals.add(sent)
+        for key, tally in one.tallies:
+            tree.signals.add_omitted(key, tally)
     missed = tree.signals.missed(tree.connections, window.ignores)
     attributes = {
         encodable(key if type(key) is str else type_name(type(key))): plain_value(value)

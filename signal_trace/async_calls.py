@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
-from signal_trace import recording
+from signal_trace import causes, recording
 from signal_trace.errors import describe_error
 from signal_trace.names import ReceiverName, receiver_name
 from signal_trace.recording import (
@@ -176,6 +176,7 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         call, _ = self._of
         if call is not None:
             call.was_dropped = True
+            causes.receivers.pop(call.number, None)
 
     def __await__(self) -> AsyncCall:
         return self
@@ -198,7 +199,7 @@ class AsyncCall(Coroutine[Any, Any, Any]):
             if call is not None:
                 call.start, call.running = recording.clock(), 0
                 if type(self.awaitable) is types.CoroutineType:
-                    call.coroutine = weakref.ref(self.awaitable)
+                    causes.receivers[call.number] = weakref.ref(self.awaitable)
         else:
             self.coroutine = _wait_for(self.awaitable)
 
@@ -219,6 +220,7 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         if call is None or send is None:
             return
         call.end = now
+        causes.receivers.pop(call.number, None)
         try:
             if error is not None:
                 call.error = describe_error(error)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-import asgiref
+import asgiref.current_thread_executor
 import django
 
 from signal_trace.errors import MOST_FRAMES, OWN_FOLDER
@@ -39,19 +39,23 @@ INSTRUMENTS = (
 )
 
 # What a file's code is: anybody's, what only passes calls on, Django's for people to
-# use, and where Django begins to run what it was asked to run.
-APPLICATION, MACHINERY, FRAMEWORK, BOUNDARY = range(4)
+# use, where Django begins to run what it was asked to run, and what runs what was
+# begun elsewhere.
+APPLICATION, MACHINERY, FRAMEWORK, BOUNDARY, LOOP = range(5)
 DJANGO_MACHINERY = tuple(
     os.path.join(DJANGO, path)  # noqa: PTH118  # A beginning, and no path.
     for path in ("db/", "dispatch/", "utils/", "core/serializers/", "apps/")
 )
 DJANGO_BOUNDARY = tuple(
     os.path.join(DJANGO, path)  # noqa: PTH118
-    for path in (
-        "core/handlers/",
-        "core/management/base.py",
-        "core/management/__init__",
-    )
+    for path in ("core/handlers/", "core/management/__init__")
+)
+# Of the boundary, but called by the application, as what it runs is.
+CALL_COMMAND = "call_command"
+LOOPS = (
+    asyncio.events.__file__,
+    asyncio.runners.__file__,
+    asgiref.current_thread_executor.__file__,
 )
 OTHER_MACHINERY = (OWN_FOLDER, _folder(asgiref.__file__), "<frozen ")
 
@@ -69,6 +73,8 @@ def _kind(file: str) -> int:
             if file.startswith(DJANGO_BOUNDARY)
             else FRAMEWORK
         )
+    elif file in LOOPS:
+        kind = LOOP
     elif file.startswith(OTHER_MACHINERY) or (
         package != file and package.partition(os.sep)[0] in INSTRUMENTS
     ):
@@ -85,8 +91,9 @@ def is_machinery(file: str) -> bool:
     return (_kind(file) if kind is None else kind) == MACHINERY
 
 
-def find_place(frame: FrameType | None) -> Place | None:
-    """The place of the line that caused what runs in *frame*."""
+def find_place(frame: FrameType | None, *, past_loops: bool = False) -> Place | None:
+    """The place of the line that caused what runs in *frame*; *past_loops*, also among
+    what runs the event loop, or waits in this thread for one."""
     kind_of = _kinds.get
     framework: FrameType | None = None
     while frame is not None:
@@ -97,11 +104,19 @@ def find_place(frame: FrameType | None) -> Place | None:
         if kind != MACHINERY:
             if kind == APPLICATION:
                 return code, frame.f_lasti
-            framework = framework or frame
-            if kind == BOUNDARY:
+            if kind != LOOP:
+                framework = framework or frame
+            if (kind == LOOP and not past_loops) or (
+                kind == BOUNDARY and code.co_name != CALL_COMMAND
+            ):
                 break
         frame = frame.f_back
     return None if framework is None else (framework.f_code, framework.f_lasti)
+
+
+def is_applications(place: Place) -> bool:
+    """Whether a place that was found is in the application's code."""
+    return _kinds[place[0].co_filename] == APPLICATION
 
 
 def find_stack(frame: FrameType | None) -> tuple[Place, ...]:
@@ -118,6 +133,8 @@ def find_stack(frame: FrameType | None) -> tuple[Place, ...]:
 def awaiting_place(coroutine: Any) -> Place | None:
     """The place where a suspended *coroutine*, or one that it awaits, waits for what
     runs in another thread; None where the application has no part in that."""
+    if getattr(coroutine, "cr_running", True):
+        return None
     found = None
     for frame in _suspended(coroutine):
         code = frame.f_code

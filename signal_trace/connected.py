@@ -88,10 +88,14 @@ def _dispatch_uid(uid: Any, receiver: Any) -> str | None:
     if type(uid) is str:
         return encodable(uid)
     # Without a uid the key is the receiver's id, or the ids of a method's two halves.
-    own: object = id(receiver)
+    # Nothing but numbers is compared: all else is the application's.
     if type(receiver) is types.MethodType:
         own = id(receiver.__self__), id(receiver.__func__)
-    return None if uid == own else type_name(type(uid))
+        is_own = type(uid) is tuple and all(type(one) is int for one in uid)
+        is_own = is_own and uid == own
+    else:
+        is_own = type(uid) is int and uid == id(receiver)
+    return None if is_own else type_name(type(uid))
 
 
 class Connections:

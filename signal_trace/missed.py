@@ -14,6 +14,7 @@ from signal_trace.names import ReceiverName, sender_kind
 from signal_trace.parts import CHILD, OTHER_SENDER, PARENT, PROXY, NotCalled
 from signal_trace.send_kinds import SendKind
 from signal_trace.signal_names import SignalName
+from signal_trace.tally import CallKey, SendKey, SendTally
 
 
 class Sent:
@@ -23,7 +24,7 @@ class Sent:
 
     def __init__(self) -> None:
         self.sender_ids: set[int | None] = set()
-        self.classes: dict[type, None] = {}
+        self.classes: list[type] = []
         self.heard: set[ReceiverName] = set()
 
 
@@ -32,6 +33,8 @@ class SentSignals:
 
     def __init__(self) -> None:
         self._sent: defaultdict[SignalName, Sent] = defaultdict(Sent)
+        self._omitted: set[SendKey] = set()
+        self._heard_omitted: set[tuple[str, CallKey]] = set()
 
     def add(self, kind: SendKind, receivers: Iterable[ReceiverName] = ()) -> None:
         """Add a send, and the receivers that were to hear it."""
@@ -41,7 +44,12 @@ class SentSignals:
             sent.sender_ids.add(kind.sender_id)
             cls = None if kind.sender_class is None else kind.sender_class()
             if cls is not None:
-                sent.classes[cls] = None
+                sent.classes.append(cls)
+
+    def add_omitted(self, key: SendKey, tally: SendTally) -> None:
+        """Add sends that are left out, of which the names are known."""
+        self._omitted.add(key)
+        self._heard_omitted.update((key[0], call) for call in tally.calls)
 
     def missed(self, connections: Connections, ignores: Ignores) -> Iterator[NotCalled]:
         """The receivers that heard none of it, since they are for other senders."""
@@ -52,9 +60,19 @@ class SentSignals:
                     or one.sender_id in sent.sender_ids
                     or one.receiver in sent.heard
                     or ignores(one.receiver.name)
+                    or self._is_omitted(signal.name, one)
                 ):
                     continue
                 yield self._not_called(signal.name, one, sent)
+
+    def _is_omitted(self, signal: str, one: Connected) -> bool:
+        """Whether it was called, or its sender sent, in what is left out."""
+        receiver = one.receiver
+        called = signal, (receiver.name, receiver.file, receiver.line)
+        return (
+            called in self._heard_omitted
+            or (signal, one.sender_name or "") in self._omitted
+        )
 
     def _not_called(self, signal: str, one: Connected, sent: Sent) -> NotCalled:
         near = relation = None
@@ -79,14 +97,20 @@ class SentSignals:
 
 def _relation(sent: type, wanted: Any) -> str | None:
     """What the class that sent is to the one that is listened to."""
-    if not issubclass(type(wanted), type) or wanted is object or sent is Model:
+    is_class = issubclass(type(wanted), type)
+    if not is_class or wanted is object or sent is object or sent is Model:
         return None
-    if issubclass(sent, wanted):
+    if _is_below(sent, wanted):
         return PROXY if _is_proxy(sent) else CHILD
-    if issubclass(wanted, sent):
+    if _is_below(wanted, sent):
         return PARENT
     concrete = _concrete(wanted)
     return PROXY if concrete is not None and concrete is _concrete(sent) else None
+
+
+def _is_below(cls: type, above: type) -> bool:
+    """Whether a class inherits from the other. Metaclasses have no say in it."""
+    return any(base is above for base in type.mro(cls))
 
 
 def _is_proxy(cls: Any) -> bool:

@@ -105,6 +105,8 @@ class SenderName:
 NO_SENDER = SenderName("None")
 
 _receivers: Memory[ReceiverName] = Memory()
+# By their class, those that can't be referred to weakly: one name serves them all.
+_unreferable: Memory[ReceiverName] = Memory()
 _senders: Memory[SenderName] = Memory()
 _instances: Memory[SenderName] = Memory()
 
@@ -139,7 +141,7 @@ def receiver_name(receiver: Any) -> ReceiverName:
     inner = _innermost(lasting)
     known = _receivers.get(id(inner))
     if known is None:
-        known = _receivers.keep(inner, _describe_receiver(inner))
+        known = _name_anew(inner)
     return known if inner is lasting else _receivers.keep(lasting, known)
 
 
@@ -232,6 +234,8 @@ def _class_names(cls: type) -> tuple[str, ...]:
 def _describe_instances(cls: type) -> SenderName:
     names = _class_names(cls)
     pk_fields = attribute(attribute(cls, "_meta", object), "pk_fields", list) or []
+    if not attribute(cls, "__dictoffset__", int):
+        pk_fields = []  # No model, whose values stand in a dictionary.
     pk_names = [attribute(field, "attname", str) for field in pk_fields]
     return SenderName(f"{names[0]} instance", names, tuple(filter(None, pk_names)))
 
@@ -249,6 +253,16 @@ def _innermost(receiver: Any) -> Any:
                 break
             receiver = wrapped
     return receiver
+
+
+def _name_anew(inner: Any) -> ReceiverName:
+    cls = type(inner)
+    name = _unreferable.get(id(cls))
+    if name is None:
+        name = _receivers.keep(inner, _describe_receiver(inner))
+        if _receivers.get(id(inner)) is None:
+            _unreferable.keep(cls, name)
+    return name
 
 
 def _describe_receiver(inner: Any) -> ReceiverName:

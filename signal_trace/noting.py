@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import FrameType
 from typing import Any
 
-from signal_trace.call_sites import caller, find_place
+from signal_trace.call_sites import caller
+from signal_trace.causes import find_cause
 from signal_trace.names import receiver_name, sender_kind, type_name
 from signal_trace.parts import MAIL, ON_COMMIT, TASK
 from signal_trace.recording import callbacks_run_at, window_at
@@ -47,7 +48,7 @@ def _note(
             kind,
             subject,
             here,
-            find_place(frame),
+            find_cause(window, here, frame),
             count=count,
             in_transaction=open_transaction() is not None,
             in_callback=callbacks_run_at.get() == here,

@@ -96,7 +96,7 @@ class AsyncCallRecord:
     """An async receiver's run while it goes on."""
 
     __slots__ = (
-        *("coroutine", "end", "error", "number", "receiver", "running", "start"),
+        *("end", "error", "number", "receiver", "running", "start"),
         "was_dropped",
     )
 
@@ -107,8 +107,6 @@ class AsyncCallRecord:
         self.end: int | None = None
         self.error: Error | None = None
         self.running = 0
-        #: Refers to its coroutine, as long as that lives.
-        self.coroutine: weakref.ref[Any] | None = None
         #: Whether its coroutine was thrown away: it will never end.
         self.was_dropped = False
 

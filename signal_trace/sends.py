@@ -12,8 +12,9 @@ from django.dispatch import Signal
 
 from signal_trace import arguments, recording
 from signal_trace.async_calls import AsyncReceivers
-from signal_trace.call_sites import Place, awaiting_place, find_place, find_stack
+from signal_trace.call_sites import find_stack
 from signal_trace.captures import NOTHING
+from signal_trace.causes import find_cause
 from signal_trace.errors import describe_error
 from signal_trace.folding import fold, merge_unreceived
 from signal_trace.names import receiver_name, sender_name
@@ -140,7 +141,7 @@ def _take_down(window: Window, send: SendRecord, named: dict[str, Any]) -> None:
         call_sites, stacks, shown, queries = window.captures
         if call_sites:
             frame = sys._getframe(NEAREST)
-            send.place = find_place(frame) or _awaiting_place(window, send.parent)
+            send.place = find_cause(window, send.parent, frame)
             if stacks:
                 send.stack = find_stack(frame)
         if named and shown != arguments.NOTHING:
@@ -155,19 +156,6 @@ def _take_down(window: Window, send: SendRecord, named: dict[str, Any]) -> None:
                 send.on_commit = True
     except Exception:
         report_bug("taking down a send")
-
-
-def _awaiting_place(window: Window, parent: int) -> Place | None:
-    """Where async code waits for the thread that this is, and that began with what it
-    awaits."""
-    for send in reversed(window.sends):
-        if send.number >> SEND_BITS == parent >> SEND_BITS:
-            for call in send.async_calls:
-                if call.number == parent and call.coroutine is not None:
-                    return awaiting_place(call.coroutine())
-            break
-    task = None if window.task is None else window.task()
-    return None if task is None else awaiting_place(task.get_coro())
 
 
 def end_send(

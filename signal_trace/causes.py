@@ -1,0 +1,48 @@
+"""Which line caused what is recorded, also where that is one that awaits.
+
+What async code awaits runs in a thread that has no frame of the application, or in a
+task of its own. Then the line is found in the coroutine that waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import SyncToAsync
+
+from signal_trace.call_sites import Place, awaiting_place, find_place, is_applications
+
+if TYPE_CHECKING:
+    from signal_trace.recording import Window
+
+#: The coroutines of async receivers that are under way, by the numbers of their calls.
+receivers: dict[int, weakref.ref[Any]] = {}
+
+
+def find_cause(window: Window, here: int, frame: FrameType | None) -> Place | None:
+    """The place of the line that caused what runs in *frame*, at the position *here* of
+    *window*."""
+    place = find_place(frame)
+    if place is not None and is_applications(place):
+        return place
+    return _awaiting(window, here) or place or find_place(frame, past_loops=True)
+
+
+def _awaiting(window: Window, here: int) -> Place | None:
+    receiver = receivers.get(here)
+    if receiver is not None:
+        return awaiting_place(receiver())
+    task = _only_task() if window.task is None else window.task()
+    return None if task is None else awaiting_place(task.get_coro())
+
+
+def _only_task() -> asyncio.Task[Any] | None:
+    """The task of the event loop that this thread works for, where it has but one."""
+    loop = getattr(SyncToAsync.threadlocal, "main_event_loop", None)
+    if loop is None or not loop.is_running():
+        return None
+    tasks = asyncio.all_tasks(loop)
+    return tasks.pop() if len(tasks) == 1 else None
