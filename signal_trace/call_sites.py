@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType
@@ -131,10 +132,11 @@ def find_stack(frame: FrameType | None) -> tuple[Place, ...]:
 
 
 def awaiting_place(coroutine: Any) -> Place | None:
-    """The place where a suspended *coroutine*, or one that it awaits, waits for what
-    runs in another thread; None where the application has no part in that."""
-    if getattr(coroutine, "cr_running", True):
-        return None
+    """The place where a *coroutine*, or one that it awaits, waits for what runs in
+    another thread; None where the application has no part in that."""
+    innermost = _running_in(coroutine) if getattr(coroutine, "cr_running", 0) else None
+    if innermost is not None:
+        return find_place(innermost)
     found = None
     for frame in _suspended(coroutine):
         code = frame.f_code
@@ -145,6 +147,19 @@ def awaiting_place(coroutine: Any) -> Place | None:
         elif kind == BOUNDARY:
             found = None
     return found
+
+
+def _running_in(coroutine: Any) -> FrameType | None:
+    """The innermost frame of the thread that is just about to leave *coroutine*: the
+    other thread may begin before it waits for it."""
+    own = threading.get_ident()  # Its frame would refer to itself.
+    for thread, innermost in sys._current_frames().items():
+        frame: FrameType | None = None if thread == own else innermost
+        while frame is not None:
+            if frame is coroutine.cr_frame:
+                return innermost
+            frame = frame.f_back
+    return None
 
 
 def _suspended(coroutine: Any) -> Iterator[FrameType]:

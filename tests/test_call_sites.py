@@ -578,6 +578,47 @@ def test_the_line_that_awaits_in_each_of_two_concurrent_receivers(
     ]
 
 
+WAITING = """
+import concurrent.futures
+
+class Waiting(concurrent.futures.ThreadPoolExecutor):
+    def submit(self, *args):
+        future = super().submit(*args)
+        concurrent.futures.wait([future])
+        return future
+"""
+
+
+def test_a_thread_that_is_quicker_than_what_awaits_it(connect: Connect) -> None:
+    of_python: dict[str, Any] = {}
+    exec(compile(WAITING, contextlib.__file__, "exec"), of_python)
+
+    async def send(sender: str) -> None:
+        await send_in_thread(sender)
+
+    async def receive(**kwargs: Any) -> None:
+        await send("in a receiver")
+
+    async def run() -> Trace:
+        async with signal_trace.record() as recording:
+            await send("in a task")
+            await signal.asend("outer")
+        return recording.trace
+
+    signal = Signal()
+    connect(signal, receive)
+    with of_python["Waiting"]() as executor:
+        send_in_thread = sync_to_async(
+            done.send, thread_sensitive=False, executor=executor
+        )
+        trace = asyncio.run(run())
+    assert lines(trace) == [
+        "await send_in_thread(sender)",
+        'await signal.asend("outer")',
+        "await send_in_thread(sender)",
+    ]
+
+
 @pytest.mark.usefixtures("threads_database")
 def test_what_child_tasks_do_is_caused_where_they_are_awaited(
     connect: Connect,
