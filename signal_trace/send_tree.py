@@ -265,13 +265,25 @@ def _outcome(call: CallRecord, record: SendRecord, siblings: list[CallRecord]) -
     if call.error is None:
         return UNFINISHED
     if _is_cancellation(call.error):
-        if not _is_cancellation(record.error) and any(
-            one.error is not None and not _is_cancellation(one.error)
-            for one in siblings
-        ):
-            return CANCELLED_BY_SIBLING
-        return CANCELLED
-    return SWALLOWED if record.error is None and "robust" in record.method else RAISED
+        # Before Django 6.1 the sibling of one that raises outlives the send.
+        outlived = record.end is not None and (call.end or 0) > record.end
+        by_sibling = (
+            not outlived
+            and not _is_cancellation(record.error)
+            and any(one.error and not _is_cancellation(one.error) for one in siblings)
+        )
+        return CANCELLED_BY_SIBLING if by_sibling else CANCELLED
+    if "robust" in record.method and not _passed_on(call, record):
+        return SWALLOWED
+    return RAISED
+
+
+def _passed_on(call: CallRecord, record: SendRecord) -> bool:
+    """Whether it was the error of a call that ended its send: what no robust send
+    catches may follow on what it did catch."""
+    if call.error is None or record.error is None:
+        return False
+    return call.error is RAISED_UNSEEN or call.error.type == record.error.type
 
 
 def _reason(record: SendRecord) -> str:
