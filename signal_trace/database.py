@@ -9,7 +9,6 @@ cursor, and every transaction begins and ends with ``set_autocommit``.
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,10 +17,10 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.db.models.base import Model
 from django.db.models.deletion import Collector
+from django.db.transaction import Atomic, get_connection
 
 from signal_trace import recording, transactions
 from signal_trace.call_sites import DJANGO, caller, is_machinery
-from signal_trace.errors import OWN_FOLDER
 from signal_trace.noting import note_bulk_write, note_callback
 from signal_trace.parts import (
     BULK_CREATE,
@@ -39,9 +38,6 @@ from signal_trace.recording import (
     report_bug,
     windows,
 )
-
-# Where queries are made, and watched.
-DATABASE_CODE = (f"{DJANGO}db{os.sep}", OWN_FOLDER)
 
 current = position.get
 
@@ -124,9 +120,7 @@ def _look_for_bulk_write(here: int) -> None:
             return
         if kind:
             found = kind, frame
-        elif not code.co_filename.startswith(DATABASE_CODE) and (
-            found or not is_machinery(code.co_filename)
-        ):
+        elif not is_machinery(code.co_filename):
             break
         frame = frame.f_back
     if found is None or (frame and frame.f_code.co_filename.startswith(DJANGO)):
@@ -139,13 +133,18 @@ def _watched_set_autocommit(original: Function) -> Function:
     @functools.wraps(original)
     def set_autocommit(self: Any, autocommit: Any, *args: Any, **kwargs: Any) -> Any:
         __traceback_hide__ = True
-        if autocommit:
-            # Callbacks run before it returns, and run after the transaction.
-            _tell(transactions.ended, self, None)
-        result = original(self, autocommit, *args, **kwargs)
         if not autocommit:
+            result = original(self, autocommit, *args, **kwargs)
             _tell(transactions.began, self)
-        return result
+            return result
+        # Callbacks run before it returns, and run after the transaction.
+        ended = _tell(transactions.ended, self, COMMITTED)
+        try:
+            return original(self, autocommit, *args, **kwargs)
+        except BaseException:
+            if ended is not None and not self.autocommit:
+                _tell(transactions.goes_on, ended)
+            raise
 
     return set_autocommit
 
@@ -201,18 +200,59 @@ def _watched_savepoint_end(outcome: str) -> Callable[[Function], Function]:
     return wrap
 
 
-def _tell(tell: Callable[..., None], *facts: Any) -> None:
+def _watched_enter(original: Function) -> Function:
+    @functools.wraps(original)
+    def __enter__(self: Any) -> Any:
+        __traceback_hide__ = True
+        result = original(self)
+        _tell(_block_entered, self.using)
+        return result
+
+    return __enter__
+
+
+def _block_entered(using: str | None) -> None:
+    transactions.block_entered(get_connection(using))
+
+
+def _watched_exit(original: Function) -> Function:
+    @functools.wraps(original)
+    def __exit__(self: Any, kind: Any, error: Any, traceback: Any) -> Any:
+        __traceback_hide__ = True
+        failed = kind is not None or _tell(_needs_rollback, self.using)
+        try:
+            return original(self, kind, error, traceback)
+        except BaseException:
+            failed = True
+            raise
+        finally:
+            _tell(_block_left, self.using, ROLLED_BACK if failed else COMMITTED)
+
+    return __exit__
+
+
+def _needs_rollback(using: str | None) -> bool:
+    return bool(get_connection(using).needs_rollback)
+
+
+def _block_left(using: str | None, outcome: str) -> None:
+    transactions.block_left(get_connection(using), outcome)
+
+
+def _tell(tell: Callable[..., Any], *facts: Any) -> Any:
     try:
-        tell(*facts)
+        return tell(*facts)
     except Exception:
         report_bug("watching a transaction")
+        return None
 
 
 def _watched_on_commit(original: Function) -> Function:
     @functools.wraps(original)
     def on_commit(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
         __traceback_hide__ = True
-        if here := current():
+        here = current()
+        if here and callable(func):
             _tell(note_callback, here, func)
         return original(self, func, *args, **kwargs)
 
@@ -247,6 +287,8 @@ def _methods() -> Iterator[tuple[type, str, Callable[[Function], Function]]]:
         "run_and_clear_commit_hooks": _watched_hooks,
     }.items():
         yield BaseDatabaseWrapper, name, wrap
+    yield Atomic, "__enter__", _watched_enter
+    yield Atomic, "__exit__", _watched_exit
 
 
 patches = Patches(_methods())

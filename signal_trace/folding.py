@@ -73,14 +73,17 @@ class _Folding:
         room = max(0, window.limit - window.settled)
         kept, beyond = wanted[:room], wanted[room:]
         done, open_still = self.split(beyond)
+        unwanted_done, unwanted_still = self.split(unwanted)
         open_since = self.credit(kept, done, open_still)
         for send in done:
             self.tally(send, open_since)
         # The innermost first: what it hands on counts further out as well.
-        for send in reversed(done):
-            self.hand_on_queries(send)
+        forgotten = {*done, *unwanted_done}
+        for send in reversed(self.new):
+            if send in forgotten:
+                self.hand_on_queries(send)
         # What an unwanted one still sends has to be told from the rest.
-        open_still += self.split(unwanted)[1]
+        open_still += unwanted_still
         end = window.settled + len(self.new)
         window.sends[window.settled : end] = [*kept, *open_still]
         window.settled += len(kept)

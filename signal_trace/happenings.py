@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
@@ -43,9 +44,9 @@ def _event(
 
 def _gone_past(happened: Happened, seen: Seen, tree: SendTree) -> list[str]:
     """The receivers that would have heard of a write, had it been made one by one."""
-    model = None if seen.model is None else seen.model()
-    if model is None:
-        return []
+    model: Any = None if seen.model is None else seen.model()
+    if model is None or model._meta.auto_created:
+        return []  # Nobody means these by "all senders": m2m_changed tells of them.
     deletes = happened.kind == RAW_DELETE
     signals = (pre_delete, post_delete) if deletes else (pre_save, post_save)
     names = [

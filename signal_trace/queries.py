@@ -17,27 +17,34 @@ MOST_TEXTS = 10_000
 
 LONGEST_SQL = 1_000
 
+# Of the tables of the toolbar, which may keep its own history in the database.
+TOOLBARS = "debug_toolbar_"
+
 WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE")
 
 
 class Sums:
     """Queries of one place, such as a call: its own, and those nested in it."""
 
-    __slots__ = ("count", "nested_count", "nested_ns", "ns", "statements")
+    __slots__ = ("count", "nested_count", "nested_ns", "ns", "statements", "writes")
 
     def __init__(self) -> None:
-        self.count = self.ns = self.nested_count = self.nested_ns = 0
+        self.count = self.ns = self.nested_count = self.nested_ns = self.writes = 0
         self.statements: dict[str, int] = {}
 
     def add(self, sql: str, ns: int) -> None:
         """Add one that was made in the place itself."""
         self.count += 1
         self.ns += ns
+        self.writes += is_write(sql)
+        self._add_statement(sql, 1)
+
+    def _add_statement(self, sql: str, times: int) -> None:
         statements = self.statements
         if sql in statements:
-            statements[sql] += 1
+            statements[sql] += times
         elif len(statements) < MOST_STATEMENTS:
-            statements[sql] = 1
+            statements[sql] = times
 
     def add_nested(self, count: int, ns: int) -> None:
         """Add some that were made further in."""
@@ -56,9 +63,10 @@ class Sums:
         """Add all that *other* has."""
         self.count += other.count
         self.ns += other.ns
+        self.writes += other.writes
         self.add_nested(other.nested_count, other.nested_ns)
-        for sql, count in other.statements.items():
-            self.statements[sql] = self.statements.get(sql, 0) + count
+        for sql, times in other.statements.items():
+            self._add_statement(sql, times)
 
 
 def is_write(sql: str) -> bool:
@@ -87,23 +95,23 @@ class TraceQueries:
             total[0] += nested[0]
             total[1] += nested[1]
 
+    def places(self) -> set[int]:
+        """All positions at which some were made, or nested."""
+        return {*self._sums, *self._nested}
+
     def at(self, place: int) -> Queries:
         """Those of a position, as a part of a trace."""
         sums, nested = self._sums.get(place), self._nested.get(place)
         if sums is None and nested is None:
             return NO_QUERIES
         sums, (count, ns) = sums or Sums(), nested or (0, 0)
-        writes, most = 0, None
-        for sql, times in sums.statements.items():
-            writes += times if is_write(sql) else 0
-            if most is None or times > most[1]:
-                most = sql, times
+        most = max(sums.statements.items(), key=lambda one: one[1], default=None)
         return Queries(
             sums.count,
             sums.ns,
             sums.nested_count + count,
             sums.nested_ns + ns,
-            writes,
+            sums.writes,
             None if most is None else Statement(shortened(most[0]), most[1]),
         )
 
@@ -139,8 +147,8 @@ class QueryLog:
     def __init__(self) -> None:
         self._new: list[tuple[int, str, int]] = []
         self._sums: defaultdict[int, Sums] = defaultdict(Sums)
-        # Django makes each statement's text anew.
-        self._texts: dict[str, str] = {}
+        # Django makes each statement's text anew. None: it is not to be counted.
+        self._texts: dict[str, str | None] = {}
         self._adding_up = threading.Lock()
 
     def note(self, here: int, sql: str, ns: int) -> None:
@@ -159,7 +167,12 @@ class QueryLog:
         if len(known) > MOST_TEXTS:
             known.clear()
         for here, sql, ns in new:
-            self._sums[here].add(known.setdefault(sql, sql), ns)
+            try:
+                text = known[sql]
+            except KeyError:
+                text = known[sql] = None if TOOLBARS in sql else sql
+            if text is not None:
+                self._sums[here].add(text, ns)
 
     def sums(self) -> dict[int, Sums]:
         """The sums by position: those of calls, and of what is outside of them."""

@@ -136,6 +136,10 @@ class SendTree:
         for number, parent in reversed(nests):
             # A window that is closed has handed its sends on: they hang on another's.
             self.queries.nest(number, parent if parent in known else self.window.number)
+        # Those of a call that was forgotten before they were made.
+        for number in self.queries.places() - known:
+            if number != self.window.number:
+                self.queries.nest(number, self.window.number)
 
     def sends(self) -> Iterator[Send]:
         """Each send, with its id and those of its calls."""

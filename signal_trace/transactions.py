@@ -8,6 +8,9 @@ moment is all that needs to be known of a send.
 from __future__ import annotations
 
 import threading
+import weakref
+from bisect import bisect_right
+from operator import itemgetter
 from typing import Any
 
 from django.conf import settings
@@ -20,29 +23,27 @@ from signal_trace.parts import COMMITTED, OPEN, ROLLED_BACK
 class Transaction:
     """One transaction of one connection, which it doesn't hold."""
 
-    __slots__ = (
-        "alias",
-        "connection_id",
-        "outcome",
-        "savepoint",
-        "savepoints",
-        "undone",
-    )
+    __slots__ = ("alias", "connection", "outcome", "savepoints", "undone")
 
-    def __init__(self, connection: Any, savepoint: str | None = None) -> None:
+    def __init__(self, connection: Any) -> None:
         self.alias: str = connection.alias
-        self.connection_id = id(connection)
+        self.connection = weakref.ref(connection)
         self.outcome = OPEN
-        #: The savepoint that it ends with, where it stands for a transaction in a test
-        #: that Django runs inside another one.
-        self.savepoint = savepoint
         self.savepoints: dict[str, int] = {}
+        #: The stretches that were rolled back, one after the other.
         self.undone: list[tuple[int, int]] = []
 
     def outcome_at(self, moment: int) -> str:
         """What became of what was done at a *moment* in it."""
-        undone = any(start <= moment <= end for start, end in self.undone)
+        at = bisect_right(self.undone, moment, key=itemgetter(0)) - 1
+        undone = at >= 0 and moment <= self.undone[at][1]
         return ROLLED_BACK if undone else self.outcome
+
+    def undo(self, start: int, end: int) -> None:
+        """What was done in that time was rolled back."""
+        while self.undone and self.undone[-1][0] >= start:
+            self.undone.pop()
+        self.undone.append((start, end))
 
 
 class _Thread(threading.local):
@@ -67,11 +68,13 @@ def start_watching() -> None:
     _thread = _Thread()
 
 
-def open_transaction(alias: str | None = None) -> Transaction | None:
+def open_transaction(alias: Any = None) -> Transaction | None:
     """The transaction that is open in this thread on the connection *alias*; where that
-    is None, the last that was begun on any."""
+    is no string, the last that was begun on any."""
     opened = _thread.open
     if opened:
+        if type(alias) is not str:  # Signals may have arguments of the same name.
+            alias = None
         for transaction in reversed(opened):
             if alias is None or transaction.alias == alias:
                 return transaction
@@ -87,24 +90,46 @@ def _is_tests_own(connection: Any) -> bool:
 
 def _of(connection: Any) -> Transaction | None:
     for transaction in reversed(_thread.open):
-        if transaction.connection_id == id(connection):
+        if transaction.connection() is connection:
             return transaction
     return None
 
 
 def began(connection: Any) -> None:
     """*connection* has stopped committing by itself."""
-    ended(connection, None)
-    _thread.open = [*_thread.open, Transaction(connection)]
+    if _of(connection) is None:
+        _thread.open = [*_thread.open, Transaction(connection)]
 
 
-def ended(connection: Any, outcome: str | None) -> None:
-    """The transaction of *connection* has ended, with *outcome* if that is known."""
+def ended(connection: Any, outcome: str) -> Transaction | None:
+    """The transaction of *connection*, which is returned, has ended with *outcome*."""
     transaction = _of(connection)
     if transaction is not None:
-        if outcome is not None:
-            transaction.outcome = outcome
+        transaction.outcome = outcome
         _thread.open = [one for one in _thread.open if one is not transaction]
+    return transaction
+
+
+def goes_on(transaction: Transaction) -> None:
+    """*transaction* hasn't ended after all."""
+    transaction.outcome = OPEN
+    _thread.open = [*_thread.open, transaction]
+
+
+def block_entered(connection: Any) -> None:
+    """An ``atomic`` block has begun on *connection*. Inside those of a test it stands
+    for a transaction, as it will be outside of tests."""
+    if connection.atomic_blocks and connection.atomic_blocks[0]._from_testcase:
+        if _is_tests_own(connection):
+            ended(connection, OPEN)
+        else:
+            began(connection)
+
+
+def block_left(connection: Any, outcome: str) -> None:
+    """An ``atomic`` block of *connection* has ended with *outcome*."""
+    if _is_tests_own(connection):
+        ended(connection, outcome)
 
 
 def savepoint_made(connection: Any, savepoint: str | None) -> None:
@@ -114,8 +139,6 @@ def savepoint_made(connection: Any, savepoint: str | None) -> None:
     transaction = _of(connection)
     if transaction is not None:
         transaction.savepoints[savepoint] = recording.clock()
-    elif _is_tests_own(connection):
-        _thread.open = [*_thread.open, Transaction(connection, savepoint)]
 
 
 def savepoint_ended(connection: Any, savepoint: str, outcome: str) -> None:
@@ -123,11 +146,8 @@ def savepoint_ended(connection: Any, savepoint: str, outcome: str) -> None:
     transaction = _of(connection)
     if transaction is None:
         return
-    if transaction.savepoint == savepoint:
-        ended(connection, outcome)
-        return
-    made = transaction.savepoints.get(savepoint, 0)
     if outcome == ROLLED_BACK:
-        transaction.undone.append((made, recording.clock()))
+        made = transaction.savepoints.get(savepoint, 0)
+        transaction.undo(made, recording.clock())
     elif outcome == COMMITTED:
         transaction.savepoints.pop(savepoint, None)

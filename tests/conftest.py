@@ -22,6 +22,7 @@ import pytest
 from tests.fake_clock import clock as clock
 from tests.missing import missing
 from tests.postgres import database as database
+from tests.postgres import postgres as postgres
 from tests.postgres import postgres_server as postgres_server
 
 if TYPE_CHECKING:

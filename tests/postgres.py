@@ -153,6 +153,20 @@ def postgres_server(
         yield folder
 
 
+@contextmanager
+def _postgres_database(folder: Path, blocker: DjangoDbBlocker) -> Iterator[str]:
+    # Unblocked, because `transactional_db` allows the default database only.
+    with postgres_alias(folder) as alias, blocker.unblock():
+        with fresh_connections():
+            connections[alias].ensure_connection()
+            yield alias
+        with fresh_connections():
+            call_command(
+                *("flush", "--no-input", "--verbosity=0", f"--database={alias}"),
+                reset_sequences=False,
+            )
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(
     request: pytest.FixtureRequest,
@@ -172,13 +186,14 @@ def database(
             yield "default"
         return  # `transactional_db` deletes the rows.
     folder = request.getfixturevalue("postgres_server")
-    # Unblocked, because `transactional_db` allows the default database only.
-    with postgres_alias(folder) as alias, django_db_blocker.unblock():
-        with fresh_connections():
-            connections[alias].ensure_connection()
-            yield alias
-        with fresh_connections():
-            call_command(
-                *("flush", "--no-input", "--verbosity=0", f"--database={alias}"),
-                reset_sequences=False,
-            )
+    with _postgres_database(folder, django_db_blocker) as alias:
+        yield alias
+
+
+@pytest.fixture
+def postgres(
+    postgres_server: Path, transactional_db: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
+    """As `database`, on PostgreSQL alone."""
+    with _postgres_database(postgres_server, django_db_blocker) as alias:
+        yield alias
