@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from django.core.mail.backends import console, dummy, filebased, locmem, smtp
 from django.core.mail.backends.base import BaseEmailBackend
 
 from signal_trace.noting import note_mail, note_task
@@ -23,31 +22,55 @@ try:
 except ImportError:  # Before Django 6.0.
     Task = None  # type: ignore[assignment, misc]
 
-# Loaded before they are first used, so that they are watched by then. Others are
-# watched from the first recording on that begins once they are loaded.
-BUILT_IN = (console, dummy, filebased, locmem, smtp)
-
 current = position.get
 
 # A backend may hand its messages on to another one.
 _handing_on: ContextVar[bool] = ContextVar("signal_trace.handing_on", default=False)
 
 
+class _WatchedInit:
+    """Sees whose ``__init__`` is looked up, and hands out Django's own: since 6.1 that
+    one looks at who calls it, and warns of what isn't Django's."""
+
+    def __init__(self, original: Function) -> None:
+        functools.update_wrapper(self, original)
+        self.original: Any = original
+
+    def __get__(self, backend: Any, owner: Any = None) -> Any:
+        if backend is not None and current():
+            _watch_backend(type(backend))
+        return self.original.__get__(backend, owner)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.original(*args, **kwargs)
+
+
+def _watch_backend(cls: type) -> None:
+    try:
+        name = "send_messages"
+        base = next(base for base in cls.__mro__ if name in base.__dict__)
+        patches.ensure(base, name, _watched_send_messages)
+    except Exception:
+        report_bug("watching a mail backend")
+
+
 def _watched_send_messages(original: Function) -> Function:
     @functools.wraps(original)
-    def send_messages(self: Any, email_messages: Any, *args: Any, **kwargs: Any) -> Any:
+    def send_messages(self: Any, *args: Any, **kwargs: Any) -> Any:
         __traceback_hide__ = True
         here = current()
-        if not here or _handing_on.get():
-            return original(self, email_messages, *args, **kwargs)
+        if not here or _handing_on.get() or not (args or kwargs):
+            return original(self, *args, **kwargs)
         try:
-            count = len(email_messages) if type(email_messages) in (list, tuple) else 1
+            # Backends give the argument names of their own.
+            messages = next(iter((*args, *kwargs.values())))
+            count = len(messages) if type(messages) in (list, tuple) else 1
             note_mail(here, self, count)
         except Exception:
             report_bug("noting mail")
         token = _handing_on.set(True)
         try:
-            return original(self, email_messages, *args, **kwargs)
+            return original(self, *args, **kwargs)
         finally:
             _handing_on.reset(token)
 
@@ -83,22 +106,10 @@ def _note_task(task: Any) -> None:
 
 
 def _methods() -> Iterator[tuple[type, str, Callable[[Function], Function]]]:
+    yield BaseEmailBackend, "__init__", _WatchedInit
     if Task is not None:
         yield Task, "enqueue", _watched_enqueue
         yield Task, "aenqueue", _watched_aenqueue
 
 
 patches = Patches(_methods())
-
-
-def watch_backends() -> None:
-    """See to it that every mail backend that is loaded is watched.
-
-    They are watched where they send and nowhere else: Django looks at the frames above
-    when one is made, to tell the application's use of deprecated ways from its own.
-    """
-    backends = [BaseEmailBackend]
-    for backend in backends:
-        if "send_messages" in backend.__dict__:
-            patches.ensure(backend, "send_messages", _watched_send_messages)
-        backends += backend.__subclasses__()

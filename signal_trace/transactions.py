@@ -76,7 +76,7 @@ def open_transaction(alias: Any = None) -> Transaction | None:
         if type(alias) is not str:  # Signals may have arguments of the same name.
             alias = None
         for transaction in reversed(opened):
-            if alias is None or transaction.alias == alias:
+            if alias in (None, transaction.alias) and transaction.connection():
                 return transaction
     return None
 

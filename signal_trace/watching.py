@@ -23,8 +23,6 @@ def begin(*, queries: bool) -> Callable[[], None]:
         transactions.start_watching()
     for patches in begun:
         patches.begin()
-    if queries:
-        effects.watch_backends()
 
     def end() -> None:
         for patches in begun:

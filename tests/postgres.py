@@ -20,6 +20,7 @@ from asgiref.local import Local
 from django.core.management import call_command
 from django.db import connections
 
+from signal_trace import transactions
 from tests.missing import missing
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def fresh_connections() -> Iterator[None]:
             # Not `wrapper.close()`, which minds the thread and keeps SQLite's memory.
             if wrapper.connection is not None:
                 wrapper.connection.close()
+        # Nobody was told that transactions ended with these connections.
+        transactions.start_watching()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import subprocess
 import sys
 import threading
@@ -11,24 +12,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.handlers.base import BaseHandler
 from django.db import IntegrityError, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorWrapper
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, TestCase
-from django.core.handlers.base import BaseHandler
 
 import signal_trace
-from signal_trace import Trace, database as watched, dispatch, effects, transactions
+from signal_trace import Trace, dispatch, effects, transactions
+from signal_trace import database as watched
 from signal_trace.parts import COMMITTED, ON_COMMIT, OPEN, ROLLED_BACK, Event
-from tests.app.models import Book, Novel
+from tests.app.models import Book
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from pytest_django import Settings
+
+
+# The new name since Django 6.1.
+make_savepoint = getattr(transaction, "savepoint_create", transaction.savepoint)
 
 
 class Sender:
@@ -63,14 +67,6 @@ def callbacks(trace: Trace) -> list[Event]:
 
 class Failure(Exception):
     pass
-
-
-@contextmanager
-def failing() -> Iterator[None]:
-    """A block that fails after its last line."""
-    with pytest.raises(Failure):
-        yield
-        raise Failure
 
 
 # -- Blocks --------------------------------------------------------------------------
@@ -175,10 +171,10 @@ def test_set_rollback_rolls_back_without_an_exception(database: str) -> None:
 def test_savepoints_made_by_hand(database: str) -> None:
     with signal_trace.record() as recorded, transaction.atomic(using=database):
         tell()
-        kept = transaction.savepoint(using=database)
+        kept = make_savepoint(using=database)
         tell()
         transaction.savepoint_commit(kept, using=database)
-        lost = transaction.savepoint(using=database)
+        lost = make_savepoint(using=database)
         tell()
         transaction.savepoint_rollback(lost, using=database)
         tell()
@@ -256,17 +252,22 @@ def test_autocommit_that_is_refused_leaves_one_open(postgres: str) -> None:
 
 def test_a_constraint_that_fails_at_the_end_rolls_back(postgres: str) -> None:
     links = Book.tags.through.objects.using(postgres)
-    with signal_trace.record() as recorded:
-        with pytest.raises(IntegrityError), transaction.atomic(using=postgres):
+
+    def link_nothing() -> None:
+        with transaction.atomic(using=postgres):
             links.create(book_id=999, tag_id=999)
             tell()
+
+    with signal_trace.record() as recorded:
+        with pytest.raises(IntegrityError):
+            link_nothing()
         tell()
     assert outcomes(recorded.trace) == [ROLLED_BACK, None]
 
 
 def test_a_closed_connection_rolls_back(postgres: str) -> None:
     with signal_trace.record() as recorded:
-        with failing(), transaction.atomic(using=postgres):
+        with suppress(Failure), transaction.atomic(using=postgres):
             tell()
             connections[postgres].close()
             raise Failure
@@ -311,7 +312,7 @@ def test_a_recording_that_ends_first_leaves_it_open(database: str) -> None:
 def test_a_recording_opened_inside_and_ended_after_it(database: str) -> None:
     recording = signal_trace.record()
     with transaction.atomic(using=database):
-        before = transaction.savepoint(using=database)
+        before = make_savepoint(using=database)
         recording.__enter__()
         tell()
         transaction.savepoint_rollback(before, using=database)
@@ -402,7 +403,7 @@ def in_blocks(alias: str) -> None:
     with transaction.atomic(using=alias):
         tell()
         transaction.set_rollback(True, using=alias)
-    lost = transaction.savepoint(using=alias)
+    lost = make_savepoint(using=alias)
     tell()
     transaction.savepoint_rollback(lost, using=alias)
     tell()
@@ -595,10 +596,14 @@ def test_a_callback_that_raises_passes_its_exception_on(database: str) -> None:
         tell()
         raise failure
 
-    with signal_trace.record() as recorded:
-        with pytest.raises(Failure) as caught, transaction.atomic(using=database):
+    def commit() -> None:
+        with transaction.atomic(using=database):
             tell()
             transaction.on_commit(callback, using=database)
+
+    with signal_trace.record() as recorded:
+        with pytest.raises(Failure) as caught:
+            commit()
         tell()
 
     assert caught.value is failure
@@ -699,3 +704,16 @@ def test_a_connection_is_not_kept(database: str) -> None:
         assert opened.connection() is connections[database]
     assert transactions.open_transaction() is None
     assert outcomes(recorded.trace) == [COMMITTED]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_is_gone_leaves_no_transaction_behind() -> None:
+    with signal_trace.record() as recorded:
+        other = connections.create_connection("default")
+        other.set_autocommit(False)
+        tell()
+        other.connection.close()
+        del other
+        gc.collect()
+        tell()
+    assert outcomes(recorded.trace) == [OPEN, None]
