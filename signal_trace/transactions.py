@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import weakref
 from bisect import bisect_right
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -49,14 +50,18 @@ class Transaction:
 class _Thread(threading.local):
     def __init__(self) -> None:
         # Those that were begun while nobody watched. The last begun is the last.
-        known = connections.all(initialized_only=True) if settings.configured else []
         self.open = [
             Transaction(connection)
-            for connection in known
+            for connection in _connections()
             if connection.connection is not None
             and not connection.autocommit
             and not _is_tests_own(connection)
         ]
+
+
+def _connections() -> Sequence[Any]:
+    # Importing this is not to settle the settings.
+    return connections.all(initialized_only=True) if settings.configured else []
 
 
 _thread = _Thread()

@@ -696,6 +696,12 @@ def test_a_process_that_records_nothing_runs_djangos_own_functions() -> None:
     assert done.stdout == "ok\n", done.stderr
 
 
+def test_importing_leaves_the_settings_to_be_configured() -> None:
+    code = "import signal_trace; from django.conf import settings; settings.configure()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
 def test_a_connection_is_not_kept(database: str) -> None:
     with signal_trace.record() as recorded, transaction.atomic(using=database):
         tell()
