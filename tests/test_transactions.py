@@ -696,6 +696,19 @@ def test_a_process_that_records_nothing_runs_djangos_own_functions() -> None:
     assert done.stdout == "ok\n", done.stderr
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_was_undone_is_kept_once() -> None:
+    one = transactions.Transaction(connections["default"])
+    for start, end in [(20, 30), (40, 50), (10, 60), (70, 80)]:
+        one.undo(start, end)
+    assert one.undone == [(10, 60), (70, 80)]
+    moments = {5: OPEN, 10: ROLLED_BACK, 35: ROLLED_BACK, 60: ROLLED_BACK, 65: OPEN}
+    assert {moment: one.outcome_at(moment) for moment in moments} == moments
+    assert [one.outcome_at(moment) for moment in (75, 80, 95)] == [
+        *(ROLLED_BACK, ROLLED_BACK, OPEN)
+    ]
+
+
 def test_importing_leaves_the_settings_to_be_configured() -> None:
     code = "import signal_trace; from django.conf import settings; settings.configure()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -59,3 +59,9 @@ class Place(models.Model):  # noqa: DJ008
     pk = models.CompositePrimaryKey("shelf", "number")
     shelf = models.CharField(max_length=10)
     number = models.IntegerField()
+
+
+class Review(models.Model):
+    """Outlives its book."""
+
+    book = models.ForeignKey(Book, models.SET_NULL, null=True)
