@@ -27,10 +27,10 @@ from django.urls import path
 
 import signal_trace
 from signal_trace import Trace, recording
-from signal_trace.documents import unpack
 from signal_trace.errors import OWN_FOLDER
+from signal_trace.packing import unpack
 from signal_trace.parts import Call, Queries, Statement
-from tests.app.models import Book, Novel, Review, Tag
+from tests.app.models import Book, Novel, Reader, Tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -615,11 +615,11 @@ def test_writes_that_send_signals_are_no_bulk_writes(database: str) -> None:
 
 def test_what_deleting_updates_is_no_bulk_write(database: str) -> None:
     book = Book.objects.using(database).create(title="Emma")
-    review = Review.objects.using(database).create(book=book)
-    with connected(post_save, hear, Review), signal_trace.record() as recorded:
+    reader = Reader.objects.using(database).create(book=book)
+    with connected(post_save, hear, Reader), signal_trace.record() as recorded:
         book.delete()
-    review.refresh_from_db()
-    assert review.book_id is None
+    reader.refresh_from_db()
+    assert reader.book_id is None
     assert recorded.trace.events == ()
 
 
