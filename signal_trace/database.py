@@ -9,6 +9,7 @@ cursor, and every transaction begins and ends with ``set_autocommit``.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -109,9 +110,18 @@ _KINDS: dict[int, str | None] = {
 }
 
 
+# How far above the look for a bulk write the method stands that saves an instance.
+SAVING = 7
+
+
 def _look_for_bulk_write(here: int) -> None:
     """Note what writes, where that is a method which sends no signals for it, and the
     application called it: the outermost of such, since one calls another."""
+    try:
+        if _KINDS.get(id(sys._getframe(SAVING).f_code), "") is None:
+            return  # As nearly always: every save waits for this.
+    except ValueError:
+        pass  # There are not so many frames.
     frame, found = caller(2), None
     while frame is not None:
         code = frame.f_code

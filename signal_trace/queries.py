@@ -3,6 +3,7 @@ ask."""
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import defaultdict
 
@@ -69,6 +70,7 @@ class Sums:
             self._add_statement(sql, times)
 
 
+@functools.lru_cache(maxsize=MOST_TEXTS)
 def is_write(sql: str) -> bool:
     """Whether a statement changes something, as far as its first word tells."""
     return sql.lstrip("( \n\t")[:7].upper().startswith(WRITES)
