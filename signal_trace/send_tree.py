@@ -110,14 +110,14 @@ class SendTree:
         ignores_kind_of = functools.cache(
             functools.partial(ignores_kind, ignores=self.ignores)
         )
-        nests: list[tuple[int, int]] = []
+        all_calls: list[tuple[list[CallRecord], int]] = []
         for record in records:
             kind, sender = record.kind, record.sender
             parent = record.parent
             if parent in self.opened_at:
                 parent = self.resolve(parent)
             calls = record.read_calls()
-            nests += [(call.number, parent) for call in calls]
+            all_calls.append((calls, parent))
             if (
                 parent in self._ignored
                 or ignores_kind_of(kind)
@@ -132,14 +132,24 @@ class SendTree:
             self._ignored.update(
                 [call.number for call in calls if self.ignores(call.receiver.name)]
             )
-        known = {number for number, _ in nests}
-        for number, parent in reversed(nests):
+        self._nest_queries(all_calls)
+
+    def _nest_queries(self, all_calls: list[tuple[list[CallRecord], int]]) -> None:
+        """Count the queries of calls in what they were sent from, those of calls that
+        are ignored too."""
+        whole = self.window.number
+        places = self.queries.places() - {whole}
+        if not places:
+            return
+        known = {call.number for calls, _ in all_calls for call in calls}
+        for calls, parent in reversed(all_calls):
             # A window that is closed has handed its sends on: they hang on another's.
-            self.queries.nest(number, parent if parent in known else self.window.number)
+            around = parent if parent in known else whole
+            for call in calls:
+                self.queries.nest(call.number, around)
         # Those of a call that was forgotten before they were made.
-        for number in self.queries.places() - known:
-            if number != self.window.number:
-                self.queries.nest(number, self.window.number)
+        for number in places - known:
+            self.queries.nest(number, whole)
 
     def sends(self) -> Iterator[Send]:
         """Each send, with its id and those of its calls."""
