@@ -92,11 +92,10 @@ def is_machinery(file: str) -> bool:
     return (_kind(file) if kind is None else kind) == MACHINERY
 
 
-def find_place(frame: FrameType | None, *, past_loops: bool = False) -> Place | None:
-    """The place of the line that caused what runs in *frame*; *past_loops*, also among
-    what runs the event loop, or waits in this thread for one."""
+def find_place(frame: FrameType | None) -> Place | None:
+    """The place of the application's line that caused what runs in *frame*. Hot: each
+    send waits for this."""
     kind_of = _kinds.get
-    framework: FrameType | None = None
     while frame is not None:
         code = frame.f_code
         kind = kind_of(code.co_filename)
@@ -105,19 +104,31 @@ def find_place(frame: FrameType | None, *, past_loops: bool = False) -> Place | 
         if kind != MACHINERY:
             if kind == APPLICATION:
                 return code, frame.f_lasti
-            if kind != LOOP:
-                framework = framework or frame
-            if (kind == LOOP and not past_loops) or (
-                kind == BOUNDARY and code.co_name != CALL_COMMAND
-            ):
-                break
+            if kind >= BOUNDARY and code.co_name != CALL_COMMAND:
+                return None
         frame = frame.f_back
-    return None if framework is None else (framework.f_code, framework.f_lasti)
+    return None
 
 
-def is_applications(place: Place) -> bool:
-    """Whether a place that was found is in the application's code."""
-    return _kinds[place[0].co_filename] == APPLICATION
+def find_any_place(frame: FrameType | None, *, past_loops: bool) -> Place | None:
+    """As `find_place`, and else that of Django's which is more than machinery;
+    *past_loops*, also among what runs the event loop, or waits in this thread for
+    one."""
+    found = None
+    while frame is not None:
+        code = frame.f_code
+        kind = _kinds.get(code.co_filename)
+        kind = _kind(code.co_filename) if kind is None else kind
+        if kind == APPLICATION:
+            return code, frame.f_lasti
+        if kind == LOOP and not past_loops:
+            break
+        if kind in (FRAMEWORK, BOUNDARY):
+            found = found or (code, frame.f_lasti)
+        if kind == BOUNDARY and code.co_name != CALL_COMMAND:
+            break
+        frame = frame.f_back
+    return found
 
 
 def find_stack(frame: FrameType | None) -> tuple[Place, ...]:

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import SyncToAsync
 
-from signal_trace.call_sites import Place, awaiting_place, find_place, is_applications
+from signal_trace.call_sites import (
+    Place,
+    awaiting_place,
+    find_any_place,
+    find_place,
+)
 
 if TYPE_CHECKING:
     from signal_trace.recording import Window
@@ -25,10 +30,12 @@ receivers: dict[int, weakref.ref[Any]] = {}
 def find_cause(window: Window, here: int, frame: FrameType | None) -> Place | None:
     """The place of the line that caused what runs in *frame*, at the position *here* of
     *window*."""
-    place = find_place(frame)
-    if place is not None and is_applications(place):
-        return place
-    return _awaiting(window, here) or place or find_place(frame, past_loops=True)
+    return (
+        find_place(frame)
+        or _awaiting(window, here)
+        or find_any_place(frame, past_loops=False)
+        or find_any_place(frame, past_loops=True)
+    )
 
 
 def _awaiting(window: Window, here: int) -> Place | None:

@@ -12,7 +12,7 @@ from django.dispatch import Signal
 
 from signal_trace import arguments, recording
 from signal_trace.async_calls import AsyncReceivers
-from signal_trace.call_sites import find_stack
+from signal_trace.call_sites import find_place, find_stack
 from signal_trace.captures import NOTHING
 from signal_trace.causes import find_cause
 from signal_trace.errors import describe_error
@@ -141,7 +141,8 @@ def _take_down(window: Window, send: SendRecord, named: dict[str, Any]) -> None:
         call_sites, stacks, shown, queries = window.captures
         if call_sites:
             frame = sys._getframe(NEAREST)
-            send.place = find_cause(window, send.parent, frame)
+            # Nearly always this is all.
+            send.place = find_place(frame) or find_cause(window, send.parent, frame)
             if stacks:
                 send.stack = find_stack(frame)
         if named and shown != arguments.NOTHING:

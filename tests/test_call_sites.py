@@ -708,6 +708,18 @@ def test_what_django_does_in_a_thread_for_an_async_application(
     assert code_at(saved(trace).call_site).startswith("await auth.alogin(")
 
 
+@pytest.mark.usefixtures("threads_database")
+def test_events_of_async_code_have_the_line_that_awaits(connect: Connect) -> None:
+    async def run() -> Trace:
+        async with signal_trace.record() as recording:
+            await Tag.objects.aupdate(name="b")
+        return recording.trace
+
+    connect(post_save, sender=Tag)
+    (event,) = asyncio.run(run()).events
+    assert code_at(event.call_site) == 'await Tag.objects.aupdate(name="b")'
+
+
 # All the frames.
 
 
