@@ -587,10 +587,7 @@ def test_bulk_writes_that_go_past_receivers(
     assert event.call == calls_of(recorded.trace)["receive"].id
     assert event.call_site is not None
     assert event.call_site.file == __file__
-    # The query's thread may be quicker than the coroutine is suspended that awaits it:
-    # then what awaits that one is all that can be seen.
-    wanted = {function, receive.__qualname__ if iscoroutinefunction(write) else ""}
-    assert event.call_site.function in wanted
+    assert event.call_site.function == function
     assert event.in_callback is False
 
 
