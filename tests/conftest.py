@@ -16,9 +16,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import pytest
 
+import signal_trace
+from signal_trace import watching
 from tests.fake_clock import clock as clock
 from tests.missing import missing
 from tests.postgres import database as database
@@ -42,6 +45,16 @@ def find_chromium(download: str) -> str:
         remedy = "install it, or set CHROMIUM to its path"
         missing("Chromium", remedy, "REQUIRE_BROWSER")
     return download
+
+
+@pytest.fixture
+def unpatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process without panel and middleware, where patches come out again."""
+    for patches in watching._ALL:
+        monkeypatch.setattr(patches, "_entrances", WeakSet())
+        monkeypatch.setattr(patches, "_removals", 0)
+    with signal_trace.record():
+        pass  # Takes out what earlier tests have left in.
 
 
 # One browser a module, not a session: while Playwright's synchronous API is open, an

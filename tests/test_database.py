@@ -234,6 +234,7 @@ def test_wrappers_of_the_application_see_what_they_always_see(database: str) -> 
     assert recorded.trace.queries.count == 1  # The refused one.
 
 
+@pytest.mark.usefixtures("unpatched")
 def test_a_query_that_raises_counts_and_raises_the_same(database: str) -> None:
     def fail(**kwargs: Any) -> None:
         with transaction.atomic(using=database), connections[database].cursor() as one:
@@ -710,7 +711,7 @@ def test_bulk_writes_of_a_callback(database: str) -> None:
     )
 
 
-@pytest.mark.usefixtures("heard")
+@pytest.mark.usefixtures("heard", "unpatched")
 def test_wrong_arguments_are_refused_as_by_django(database: str) -> None:
     books, connection = Book.objects.using(database), connections[database]
 

@@ -15,8 +15,7 @@ from django.db import transaction
 from django.dispatch import Signal
 
 import signal_trace
-from signal_trace import Trace, dispatch, effects
-from signal_trace import database as watched
+from signal_trace import Trace
 from signal_trace.parts import MAIL, TASK, Event
 
 if TYPE_CHECKING:
@@ -171,6 +170,7 @@ def test_a_backend_that_fails_raises_what_it_raises(settings: Settings) -> None:
     ]
 
 
+@pytest.mark.usefixtures("unpatched")
 def test_a_backend_without_the_method_is_refused_as_by_django(
     settings: Settings,
 ) -> None:
@@ -200,6 +200,7 @@ def test_backends_are_given_their_messages_by_any_name() -> None:
     assert [event.count for event in recorded.trace.events] == [2, 1]
 
 
+@pytest.mark.usefixtures("unpatched")
 def test_wrong_arguments_are_refused_as_by_django() -> None:
     def refused() -> Iterator[str]:
         for call in (
@@ -216,10 +217,18 @@ def test_wrong_arguments_are_refused_as_by_django() -> None:
     assert recorded.trace.events == ()
 
 
-def test_warnings_of_django_are_as_without_a_recording() -> None:
+@pytest.mark.usefixtures("unpatched")
+@pytest.mark.parametrize("old_settings", [False, True])
+def test_warnings_of_django_are_as_without_a_recording(
+    settings: Settings, old_settings: bool
+) -> None:
+    if old_settings and hasattr(settings, "MAILERS"):
+        del settings.MAILERS
+
     def warned() -> list[str]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
+            mail.send_mail("Hello", "", "a@x.com", ["b@x.com"])
             mail.send_mail("Hello", "", "a@x.com", ["b@x.com"], fail_silently=True)
             locmem.EmailBackend(fail_silently=True)
         return [f"{one.filename}:{one.lineno} {one.message}" for one in caught]
@@ -241,17 +250,7 @@ def test_mail_in_a_transaction_and_in_a_callback(database: str) -> None:
     ] == [(1, True, False), (3, False, True), (1, False, False)]
 
 
-@pytest.fixture
-def no_entrance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a process without panel and middleware, where patches come out again."""
-    for patches in (dispatch.patches, watched.patches, effects.patches):
-        monkeypatch.setattr(patches, "_entrances", set())
-        monkeypatch.setattr(patches, "_removals", 0)
-    with signal_trace.record():
-        pass  # Takes out what earlier tests have left in.
-
-
-@pytest.mark.usefixtures("no_entrance")
+@pytest.mark.usefixtures("unpatched")
 @pytest.mark.parametrize("backend", [LOCMEM, Forwarding, Inheriting, Extending])
 def test_patches_come_out_again(settings: Settings, backend: type | str) -> None:
     def standing() -> list[Any]:
@@ -273,7 +272,7 @@ def test_patches_come_out_again(settings: Settings, backend: type | str) -> None
     send_mail()
 
 
-@pytest.mark.usefixtures("no_entrance")
+@pytest.mark.usefixtures("unpatched")
 def test_without_queries_mail_is_not_watched(settings: Settings) -> None:
     settings.SIGNAL_TRACE = {"QUERIES": False}
     before = BaseEmailBackend.__dict__["__init__"]
@@ -371,7 +370,7 @@ def test_tasks_in_a_transaction_and_in_a_callback(greeting: Any, database: str) 
 
 
 @tasks
-@pytest.mark.usefixtures("no_entrance")
+@pytest.mark.usefixtures("unpatched")
 def test_patches_of_tasks_come_out_again() -> None:
     before = Task.__dict__["enqueue"], Task.__dict__["aenqueue"]
     with signal_trace.record():

@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, TestCase
 
 import signal_trace
-from signal_trace import Trace, dispatch, effects, transactions
+from signal_trace import Trace, transactions
 from signal_trace import database as watched
 from signal_trace.parts import COMMITTED, ON_COMMIT, OPEN, ROLLED_BACK, Event
 from tests.app.models import Book
@@ -611,6 +611,7 @@ def test_a_callback_that_raises_passes_its_exception_on(database: str) -> None:
     assert outcomes(recorded.trace) == [COMMITTED, None, None]
 
 
+@pytest.mark.usefixtures("unpatched")
 def test_wrong_arguments_of_on_commit_are_refused_as_by_django(database: str) -> None:
     connection = connections[database]
 
@@ -636,17 +637,7 @@ def djangos() -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def no_entrance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a process without panel and middleware, where patches come out again."""
-    for patches in (dispatch.patches, watched.patches, effects.patches):
-        monkeypatch.setattr(patches, "_entrances", set())
-        monkeypatch.setattr(patches, "_removals", 0)
-    with signal_trace.record():
-        pass  # Takes out what earlier tests have left in.
-
-
-@pytest.mark.usefixtures("no_entrance")
+@pytest.mark.usefixtures("unpatched")
 def test_patches_come_out_again() -> None:
     before = djangos()
     with signal_trace.record():
@@ -657,7 +648,7 @@ def test_patches_come_out_again() -> None:
     )
 
 
-@pytest.mark.usefixtures("no_entrance")
+@pytest.mark.usefixtures("unpatched")
 def test_without_queries_nothing_of_the_database_is_patched(
     settings: Settings, database: str
 ) -> None:

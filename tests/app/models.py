@@ -65,3 +65,6 @@ class Reader(models.Model):  # noqa: DJ008
     """Outlives its book."""
 
     book = models.ForeignKey(Book, models.SET_NULL, null=True)
+
+    def __str__(self) -> str:
+        return f"of {self.book}"
