@@ -215,38 +215,39 @@ def _watched_enter(original: Function) -> Function:
     def __enter__(self: Any) -> Any:
         __traceback_hide__ = True
         result = original(self)
-        _tell(_block_entered, self.using)
+        if (connection := _in_a_test(self)) is not None:
+            _tell(transactions.block_entered, connection)
         return result
 
     return __enter__
 
 
-def _block_entered(using: str | None) -> None:
-    transactions.block_entered(get_connection(using))
+def _in_a_test(block: Any) -> Any:
+    """The connection of an ``atomic`` block, where a test has one around it."""
+    connection = get_connection(block.using)
+    blocks = connection.atomic_blocks
+    in_a_test = blocks and getattr(blocks[0], "_from_testcase", False)
+    return connection if in_a_test else None
 
 
 def _watched_exit(original: Function) -> Function:
     @functools.wraps(original)
     def __exit__(self: Any, kind: Any, error: Any, traceback: Any) -> Any:
         __traceback_hide__ = True
-        failed = kind is not None or _tell(_needs_rollback, self.using)
+        connection = _in_a_test(self)
+        if connection is None:
+            return original(self, kind, error, traceback)
+        failed = kind is not None or connection.needs_rollback
         try:
             return original(self, kind, error, traceback)
         except BaseException:
             failed = True
             raise
         finally:
-            _tell(_block_left, self.using, ROLLED_BACK if failed else COMMITTED)
+            outcome = ROLLED_BACK if failed else COMMITTED
+            _tell(transactions.block_left, connection, outcome)
 
     return __exit__
-
-
-def _needs_rollback(using: str | None) -> bool:
-    return bool(get_connection(using).needs_rollback)
-
-
-def _block_left(using: str | None, outcome: str) -> None:
-    transactions.block_left(get_connection(using), outcome)
 
 
 def _tell(tell: Callable[..., Any], *facts: Any) -> Any:

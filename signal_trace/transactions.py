@@ -122,17 +122,16 @@ def goes_on(transaction: Transaction) -> None:
 
 
 def block_entered(connection: Any) -> None:
-    """An ``atomic`` block has begun on *connection*. Inside those of a test it stands
-    for a transaction, as it will be outside of tests."""
-    if connection.atomic_blocks and connection.atomic_blocks[0]._from_testcase:
-        if _is_tests_own(connection):
-            ended(connection, OPEN)
-        else:
-            began(connection)
+    """An ``atomic`` block has begun in a test. Inside the test's own ones it stands for
+    a transaction, as it will be outside of tests."""
+    if _is_tests_own(connection):
+        ended(connection, OPEN)
+    else:
+        began(connection)
 
 
 def block_left(connection: Any, outcome: str) -> None:
-    """An ``atomic`` block of *connection* has ended with *outcome*."""
+    """An ``atomic`` block in a test has ended with *outcome*."""
     if _is_tests_own(connection):
         ended(connection, outcome)
 
