@@ -61,7 +61,7 @@ class Place(models.Model):  # noqa: DJ008
     number = models.IntegerField()
 
 
-class Reader(models.Model):  # noqa: DJ008
+class Reader(models.Model):
     """Outlives its book."""
 
     book = models.ForeignKey(Book, models.SET_NULL, null=True)
