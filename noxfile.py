@@ -23,10 +23,10 @@ MATRIX = [
 ]
 NEWEST_PYTHON = "3.13"
 
-# Browser tests are slow, and what they look at depends on the toolbar and on Django's
-# way of serving, not on Python: the oldest toolbar and the newest of everything do.
-# `make test` runs them as well, on the Python at hand.
-WITH_BROWSER = {("3.13", "6.1", "8.0"), ("3.12", "5.2", "7.0")}
+# What takes long, and depends on the toolbar or on Django's way of serving rather than
+# on Python: the oldest toolbar and the newest of everything do. `make test` runs it as
+# well, on the Python at hand.
+IN_FULL = {("3.13", "6.1", "8.0"), ("3.12", "5.2", "7.0")}
 
 
 def group(name: str) -> list[str]:
@@ -45,8 +45,8 @@ def tests(session: nox.Session, django: str, toolbar: str) -> None:
         f"django-debug-toolbar~={toolbar}.0",
     )
     arguments = list(session.posargs)
-    if (session.python, django, toolbar) not in WITH_BROWSER:
-        arguments += ["-m", "not browser"]
+    if (session.python, django, toolbar) not in IN_FULL:
+        arguments += ["-m", "not browser and not slow"]
     session.run("pytest", *arguments)
 
 

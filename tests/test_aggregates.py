@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 
 from signal_trace.aggregates import Aggregate, by_app, by_receiver, by_signal
@@ -105,6 +106,7 @@ def test_nothing_adds_up_to_nothing() -> None:
     assert by_receiver(EMPTY) == by_signal(EMPTY) == by_app(EMPTY) == []
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(traces())
 def test_sums_agree_with_each_other_and_with_the_trace(trace: Trace) -> None:

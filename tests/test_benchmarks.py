@@ -151,6 +151,7 @@ def test_only_what_stands_between_the_markers_is_rewritten() -> None:
     assert put_in(run.PAGE.read_text(), "new")
 
 
+@pytest.mark.slow
 def test_everything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = run.PAGE.read_text()
     run.main(["--tiny", "--output", str(tmp_path / "bench.json")])

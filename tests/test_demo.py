@@ -15,6 +15,8 @@ from signal_trace.findings import IDS
 
 SCRIPT = Path(__file__).with_name("demo_visits.py")
 
+pytestmark = pytest.mark.slow
+
 Visit = dict[str, Any]
 
 

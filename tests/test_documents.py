@@ -118,6 +118,7 @@ def test_error_shows_no_more_than_the_beginning_of_a_value() -> None:
     assert len(str(caught.value)) < 100
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(traces())
 def test_any_trace_is_read_back_from_its_plain_form(trace: Trace) -> None:

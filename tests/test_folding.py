@@ -265,6 +265,7 @@ def fail_robustly() -> None:
         ordered.send_robust(Shop, plan=[("fail",)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "work",
     [

@@ -123,6 +123,7 @@ def many_calls(count: int) -> Trace:
     return replace(CHECKOUT, sends=sends, not_called=())
 
 
+@pytest.mark.slow
 def test_ten_thousand_calls_fit_into_a_megabyte() -> None:
     trace = many_calls(10_000)
     text = json.dumps(pack(trace))  # As the toolbar's store does.
@@ -130,6 +131,7 @@ def test_ten_thousand_calls_fit_into_a_megabyte() -> None:
     assert unpack(Trace, json.loads(text)) == trace
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(traces())
 def test_any_trace_is_unpacked_as_it_was(trace: Trace) -> None:

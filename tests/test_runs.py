@@ -237,6 +237,7 @@ def test_no_send_is_lost_nor_put_with_another_kind(names: str) -> None:
     assert sorted(met, key=lambda one: one.id) == list(trace.sends)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(traces())
 def test_any_trace_is_folded_without_loss(trace: Trace) -> None:

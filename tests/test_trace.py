@@ -48,6 +48,7 @@ def test_recorded_trace_is_read_back(recorded: Trace) -> None:
     assert Trace.from_json(recorded.to_json()) == recorded
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(traces())
 def test_any_trace_is_read_back(trace: Trace) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 
 from signal_trace.parts import Call, NotCalled, Send
@@ -44,6 +45,7 @@ def test_walk_goes_deeper_than_python_recurses() -> None:
     assert [depth for depth, _ in nodes] == list(range(10_000))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(traces())
 def test_walk_meets_everything_once_right_below_what_it_belongs_to(

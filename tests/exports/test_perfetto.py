@@ -59,6 +59,7 @@ def ancestors(trace: Trace) -> dict[int | None, set[int | None]]:
     return found
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(traces())
 def test_everything_is_there_once_with_its_times(trace: Trace) -> None:
@@ -71,6 +72,7 @@ def test_everything_is_there_once_with_its_times(trace: Trace) -> None:
     assert {id_of(event): interval(event) for event in events} == expected
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(traces())
 def test_events_of_a_track_nest_as_the_tree_does(trace: Trace) -> None:
@@ -92,6 +94,7 @@ def test_events_of_a_track_nest_as_the_tree_does(trace: Trace) -> None:
             assert id_of(other) in above[id_of(one)]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(traces())
 def test_events_are_what_the_format_asks_for(trace: Trace) -> None:

@@ -157,6 +157,7 @@ def test_names_and_messages_cannot_break_out_of_their_line() -> None:
     assert r"a\nb" in text
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(traces())
 def test_any_trace_is_written_in_printable_lines(trace: Trace) -> None:

@@ -130,6 +130,7 @@ def test_deep_nesting_shows_the_way_down() -> None:
     assert finding.evidence == tuple(range(1, 20))
 
 
+@pytest.mark.slow
 def test_nesting_that_is_deeper_than_python_recurses_is_examined() -> None:
     [send] = traced(saved(1, ran("resave"))).sends
     sends = tuple(
