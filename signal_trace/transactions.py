@@ -77,12 +77,13 @@ def open_transaction(alias: Any = None) -> Transaction | None:
     """The transaction that is open in this thread on the connection *alias*; where that
     is no string, the last that was begun on any."""
     opened = _thread.open
-    if opened:
-        if type(alias) is not str:  # Signals may have arguments of the same name.
-            alias = None
-        for transaction in reversed(opened):
-            if alias in (None, transaction.alias) and transaction.connection():
-                return transaction
+    if not opened:
+        return None
+    any_alias = type(alias) is not str  # Signals may have arguments of the same name.
+    for transaction in reversed(opened):
+        is_it = any_alias or alias == transaction.alias
+        if is_it and transaction.connection() is not None:
+            return transaction
     return None
 
 
