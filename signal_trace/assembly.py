@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from signal_trace.connected import Connections
 from signal_trace.happenings import happenings
 from signal_trace.ignoring import ignores_kind
 from signal_trace.names import app_label, encodable, type_name
@@ -22,6 +23,7 @@ LARGEST_NUMBER = 2**63 - 1  # What whoever reads the JSON can be expected to hol
 
 def assemble(
     window: Window,
+    connections: Connections,
     *,
     kind: str,
     name: str,
@@ -29,9 +31,10 @@ def assemble(
     error: Error | None,
 ) -> Trace:
     """Build the trace of a closed *window*, without what it ignores: with a send go its
-    calls, and with a call the sends nested in it."""
+    calls, and with a call the sends nested in it. *connections* are those of its
+    signals, as far as they have been read."""
     windows = list(_with_inner(window))
-    tree = SendTree(windows)
+    tree = SendTree(windows, connections)
     sends = tuple(tree.sends())
     for one in windows:
         for sent in list(one.unreceived):
@@ -40,12 +43,8 @@ def assemble(
         for key, tally in one.tallies:
             tree.signals.add_omitted(key, tally)
     missed = tree.signals.missed(tree.connections, window.ignores)
-    attributes = {
-        encodable(key if type(key) is str else type_name(type(key))): plain_value(value)
-        for key, value in attributes.items()
-    }
     if window.outer_id is not None:
-        attributes["outer"] = window.outer_id
+        attributes = {**attributes, "outer": window.outer_id}
     return Trace(
         version=VERSION,
         id=window.id,
@@ -62,6 +61,14 @@ def assemble(
         queries=tree.queries.at(window.number),
         events=tuple(happenings(windows, tree)),
     )
+
+
+def plain_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
+    """*attributes* as a trace may have them."""
+    return {
+        encodable(key if type(key) is str else type_name(type(key))): plain_value(value)
+        for key, value in attributes.items()
+    }
 
 
 def plain_value(value: Any, depth: int = 0) -> Any:

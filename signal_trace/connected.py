@@ -36,19 +36,25 @@ _Heard = dict[ReceiverName, list[Connection]]
 @dataclass(frozen=True, slots=True)
 class Connected:
     """One connection of a receiver. ``sender_id`` is None where it hears everybody;
-    ``sender`` is the sender itself where it can be had."""
+    ``reference`` leads to the sender where it can be had."""
 
     receiver: ReceiverName
     dispatch_uid: str | None
     weak: bool
     sender_id: int | None
-    sender: Any
+    reference: weakref.ref[Any] | None
+
+    @property
+    def sender(self) -> Any:
+        """The sender itself, as long as it lives and where it can be had; else None."""
+        return None if self.reference is None else self.reference()
 
     @property
     def sender_name(self) -> str | None:
         """What its sender is called; None where that can't be known, and where it hears
         everybody."""
-        return None if self.sender is None else sender_name(self.sender).name
+        sender = self.sender
+        return None if sender is None else sender_name(sender).name
 
 
 def connected_to(signal: Signal) -> list[Connected]:
@@ -70,18 +76,19 @@ def _connected_to(entries: list[Any]) -> Iterator[Connected]:
             yield Connected(name, uid, weak, sender_id, _sender(entry, sender_id))
 
 
-def _sender(entry: Any, sender_id: int) -> Any:
-    """Whom an entry is for; before Django 6.0 that is known of classes that have sent
-    something, and of models."""
+def _sender(entry: Any, sender_id: int) -> weakref.ref[Any] | None:
+    """Leads to whom an entry is for; before Django 6.0 that is known of classes that
+    have sent something, and of models."""
     if len(entry) == 4:
-        return None if entry[2] is None else entry[2]()
+        reference: weakref.ref[Any] | None = entry[2]
+        return reference
     found = known_class(sender_id)
     if found is None and apps.models_ready:
         models = apps.get_models(include_auto_created=True, include_swapped=True)
         found = next((model for model in models if id(model) == sender_id), None)
         if found is not None:
             sender_kind(found)  # It will be known next time.
-    return found
+    return None if found is None else weakref.ref(found)
 
 
 def _dispatch_uid(uid: Any, receiver: Any) -> str | None:
@@ -106,10 +113,12 @@ class Connections:
         self._heard: dict[tuple[SignalName, int | None], _Heard] = {}
 
     def to(self, name: SignalName) -> list[Connected]:
-        """The connections of the signal with that *name*."""
+        """The connections of the signal with that *name*, as they were when it was
+        first asked for."""
         known = self._connected.get(name)
         if known is None:
             signal = name.signal
+            _ = name.name  # It is found as long as the signal lives.
             known = [] if signal is None else connected_to(signal)
             self._connected[name] = known
         return known

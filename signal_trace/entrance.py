@@ -6,14 +6,12 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from signal_trace import conf, watching
-from signal_trace.assembly import assemble
+from signal_trace.ended import Ended, blind_window
 from signal_trace.errors import describe_error
-from signal_trace.findings import find
 from signal_trace.folding import close
 from signal_trace.names import receiver_name
 from signal_trace.recording import Window, position, report_bug
@@ -38,17 +36,20 @@ class Recording:
         self._window: Window | None = None
         self._token: Any = None
         self._stop_watching: Callable[[], None] = _nothing
-        self._trace: Trace | None = None
+        self._ended: Ended | None = None
 
     @property
     def trace(self) -> Trace:
-        """What was recorded; raises RuntimeError until the block has ended."""
-        if self._trace is None:
+        """What was recorded; raises RuntimeError until the block has ended.
+
+        It is put together when first asked for, and the same one from then on.
+        """
+        if self._ended is None:
             raise RuntimeError("The recording has no trace until its block has ended.")
-        return self._trace
+        return self._ended.trace
 
     def __enter__(self) -> Self:
-        if self._window is not None or self._trace is not None:
+        if self._window is not None or self._ended is not None:
             raise RuntimeError(
                 "A recording can be opened once; call signal_trace.record() again."
             )
@@ -56,7 +57,7 @@ class Recording:
             self._open()
         except Exception:
             report_bug("opening a recording")
-            self._window = _blind_window()
+            self._window = blind_window()
         return self
 
     def __exit__(
@@ -70,10 +71,10 @@ class Recording:
             return  # Closed before.
         try:
             self._close(window)
-            self._trace = self._assemble(window, error)
+            self._ended = self._end(window, error)
         except Exception:
             report_bug("closing a recording")
-            self._trace = _empty_trace(self.name, self.kind)
+            self._ended = self._end(blind_window(), None)
 
     def __del__(self) -> None:
         # Never closed, and nobody is left who could ask for the trace.
@@ -110,19 +111,15 @@ class Recording:
                     with contextlib.suppress(ValueError):
                         position.reset(token)
 
-    def _assemble(self, window: Window, error: BaseException | None) -> Trace:
-        trace = assemble(
+    def _end(self, window: Window, error: BaseException | None) -> Ended:
+        return Ended(
             window,
+            conf.settings(),
             kind=self.kind,
             name=self.name,
             attributes=self.attributes,
             error=None if error is None else describe_error(error),
         )
-        try:
-            return replace(trace, findings=find(trace, conf.settings()))
-        except Exception:
-            report_bug("looking for findings")
-            return trace
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -162,7 +159,7 @@ class Recording:
                     with recording:
                         return await function(*args, **kwargs)
                 finally:
-                    self._trace = recording.trace
+                    self._ended = recording._ended
 
             return recorded_async  # type: ignore[return-value]
 
@@ -173,30 +170,13 @@ class Recording:
                 with recording:
                     return function(*args, **kwargs)
             finally:
-                self._trace = recording.trace
+                self._ended = recording._ended
 
         return recorded  # type: ignore[return-value]
 
 
 def _nothing() -> None:
     """Nothing is watched yet."""
-
-
-def _blind_window() -> Window:
-    """A window in which nothing is sent."""
-    return Window(0, lambda name: True)
-
-
-def _empty_trace(name: str, kind: str) -> Trace:
-    window = _blind_window()
-    close(window)
-    return assemble(
-        window,
-        kind=kind,
-        name=name,
-        attributes={},
-        error=None,
-    )
 
 
 def record(name: str = "", *, kind: str = "block", **attributes: Any) -> Recording:

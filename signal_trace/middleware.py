@@ -46,7 +46,7 @@ class SignalTraceMiddleware:
                 note_response(recording, request, response)
                 return response
         finally:
-            if not is_toolbars_own(request):
+            if sinks.configured() and not is_toolbars_own(request):
                 sinks.emit(recording.trace)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
@@ -57,5 +57,5 @@ class SignalTraceMiddleware:
                 note_response(recording, request, response)
                 return response
         finally:
-            if not is_toolbars_own(request):
+            if sinks.configured() and not is_toolbars_own(request):
                 sinks.emit(recording.trace)

@@ -55,11 +55,11 @@ class SendTree:
     """The sends that a trace keeps, in the order of their start, each after what it was
     sent from."""
 
-    def __init__(self, windows: list[Window]) -> None:
+    def __init__(self, windows: list[Window], connections: Connections) -> None:
         """The first of *windows* is the trace's own, the others are open inside it."""
         self.window = window = windows[0]
         self.ignores = window.ignores
-        self.connections = Connections()
+        self.connections = connections
         self.signals = SentSignals()
         self.not_called: list[NotCalled] = []
         #: The ids of calls by their numbers, once all `sends` have been asked for.

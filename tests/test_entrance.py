@@ -16,7 +16,7 @@ from django.dispatch import Signal
 from pytest_django import Settings
 
 import signal_trace
-from signal_trace import dispatch, entrance, recording
+from signal_trace import dispatch, ended, entrance, recording
 from signal_trace.recording import position, window_at
 
 if TYPE_CHECKING:
@@ -416,11 +416,16 @@ def test_generator_functions_are_refused() -> None:
 # Our own failures.
 
 
-@pytest.mark.parametrize("broken", ["assemble", "Window"])
+@pytest.mark.parametrize(
+    ("module", "broken"), [(ended, "assemble"), (entrance, "Window")]
+)
 def test_a_bug_of_ours_is_logged_and_the_block_runs(
-    broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    module: Any,
+    broken: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    real = getattr(entrance, broken)
+    real = getattr(module, broken)
     failures = iter([True])
 
     def fail_once(*args: Any, **kwargs: Any) -> Any:
@@ -429,13 +434,14 @@ def test_a_bug_of_ours_is_logged_and_the_block_runs(
         return real(*args, **kwargs)
 
     monkeypatch.setattr(recording, "_reported", set())
-    monkeypatch.setattr(entrance, broken, fail_once)
+    monkeypatch.setattr(module, broken, fail_once)
     done = []
     with signal_trace.record("x") as one:
         ping.send("x")
         done.append(True)
     assert done == [True]
     assert one.trace.name == "x"
+    assert one.trace is one.trace
     assert [record.name for record in caplog.records] == ["signal_trace.bugs"]
     with signal_trace.record() as next_one:
         ping.send("y")
