@@ -31,6 +31,7 @@ KEPT: dict[tuple[str, type], Callable[[Any], Any]] = {
     **{("update_fields", kind): tuple for kind in (frozenset, set, list, tuple)},
     **{("pk_set", kind): len for kind in (frozenset, set, list, tuple)},
 }
+_KINDS = {kind for _, kind in KEPT}
 
 
 def keep(named: dict[str, Any]) -> tuple[Any, ...]:
@@ -40,14 +41,16 @@ def keep(named: dict[str, Any]) -> tuple[Any, ...]:
     append = kept.append
     for name, value in named.items():
         append(name)
-        if value is None or value is True or value is False:
+        kind = type(value)
+        if kind is bool or value is None:
             append(value)
             continue
-        kind = type(value)
-        known = known_instance(id(kind)) or sender_kind(value)
+        known = known_instance(id(kind))
+        if known is None:
+            known = sender_kind(value)
         if known.pk_names:
             append((known, instance_key(known, value)))
-        elif (name, kind) in KEPT:
+        elif kind in _KINDS and (name, kind) in KEPT:
             append((kind, KEPT[name, kind](value)))
         else:
             append(known)

@@ -193,9 +193,11 @@ _OVERRIDES = {
     "_log_robust_failure": _watched_log_robust_failure,
 }
 # All of ours are closures of these codes, which no wrapper of others' copies.
-_LIVE_RECEIVERS, _LOG_ROBUST_FAILURE = (
-    wrap(Signal.has_listeners).__code__ for wrap in _OVERRIDES.values()
-)
+_CODES = {
+    name: wrap(Signal.has_listeners).__code__ for name, wrap in _OVERRIDES.items()
+}
+# The last two of ours that a send found in their places: nearly always they still are.
+_found: tuple[Any, Any] = (None, None)
 
 
 def _watch_overrides(cls: Any) -> None:
@@ -205,14 +207,18 @@ def _watch_overrides(cls: Any) -> None:
     A subclass of Signal may override the methods, and others may patch them after
     us: then they would iterate our lists, and be told of our receivers.
     """
-    try:
-        if (
-            cls._live_receivers.__code__ is _LIVE_RECEIVERS
-            and cls._log_robust_failure.__code__ is _LOG_ROBUST_FAILURE
-        ):
-            return
-    except AttributeError:
-        pass  # Something else than a function stands there.
+    global _found
+    live_receivers, log_robust_failure = _found
+    if (
+        cls._live_receivers is live_receivers
+        and cls._log_robust_failure is log_robust_failure
+    ):
+        return
+    found = tuple(getattr(cls, name) for name in _CODES)
+    codes = [getattr(one, "__code__", None) for one in found]
+    if all(code is ours for code, ours in zip(codes, _CODES.values(), strict=True)):
+        _found = found
+        return
     try:
         for name, wrap in _OVERRIDES.items():
             base = next(base for base in cls.__mro__ if name in base.__dict__)

@@ -147,13 +147,15 @@ class SendRecord:
         signal_id: int,
         kind: SendKind,
         sender: SenderName,
-        pending: PendingSend,
+        parent: int,
+        method: str,
+        start: int,
     ) -> None:
         self.number = number
         self.signal_id = signal_id
-        self.parent: int = pending[PARENT]
-        self.method: str = pending[METHOD]
-        self.start: int = pending[BEGUN]
+        self.parent = parent
+        self.method = method
+        self.start = start
         self.kind = kind
         self.sender = sender
         self.calls: list[Any] = []

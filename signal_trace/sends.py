@@ -20,7 +20,6 @@ from signal_trace.folding import fold, merge_unreceived
 from signal_trace.names import receiver_name, sender_name
 from signal_trace.recording import (
     HEARD,
-    NAMED,
     OUTER,
     PARENT,
     RAISED,
@@ -44,8 +43,10 @@ from signal_trace.sync_calls import SyncReceivers
 from signal_trace.transactions import open_transaction
 
 # How many frames of ours and of the dispatcher's there are at least between
-# `_take_down` and whoever sends.
-NEAREST = 4
+# `_take_down` and whoever sends: ours, Django's `send` and our watch over it.
+NEAREST = 6
+# The same where finding the receivers failed.
+NEAREST_OF_FAILED = 4
 
 current = position.get
 keep_arguments = arguments.keep
@@ -99,7 +100,7 @@ def hear_send(
 ) -> tuple[list[Any], list[Any]] | None:
     """The receivers in a form that notices being called, for the send that waits for
     them; None where its recording has ended."""
-    send = _keep_send(pending, signal, sender)
+    send = _keep_send(pending, signal, sender, NEAREST)
     if send is None:
         return None
     if async_receivers:
@@ -112,8 +113,11 @@ def hear_send(
     return receivers
 
 
-def _keep_send(pending: PendingSend, signal: Signal, sender: Any) -> SendRecord | None:
-    window = windows.get(pending[PARENT] >> WINDOW_BITS)
+def _keep_send(
+    pending: PendingSend, signal: Signal, sender: Any, nearest: int
+) -> SendRecord | None:
+    _, _, parent, method, begun, _, _, _, named = pending
+    window = windows.get(parent >> WINDOW_BITS)
     if window is None:
         set_position(0)
         return None
@@ -124,11 +128,13 @@ def _keep_send(pending: PendingSend, signal: Signal, sender: Any) -> SendRecord 
         kind = send_kind(signal, sender)
         name = sender_name(sender)
     number = next(window.send_numbers)
-    send = pending[HEARD] = SendRecord(number, id(signal), kind, name, pending)
+    send = pending[HEARD] = SendRecord(
+        number, id(signal), kind, name, parent, method, begun
+    )
     if kind.sender_id is None:
         send.sender_id = id(sender)
     if window.captures is not NOTHING:
-        _take_down(window, send, pending[NAMED])
+        _take_down(window, send, named, nearest)
     sends = window.sends
     sends.append(send)
     if len(sends) >= window.fold_at:
@@ -136,15 +142,17 @@ def _keep_send(pending: PendingSend, signal: Signal, sender: Any) -> SendRecord 
     return send
 
 
-def _take_down(window: Window, send: SendRecord, named: dict[str, Any]) -> None:
+def _take_down(
+    window: Window, send: SendRecord, named: dict[str, Any], nearest: int
+) -> None:
     try:
         call_sites, stacks, shown, queries = window.captures
         if call_sites:
-            frame = sys._getframe(NEAREST)
+            frame = sys._getframe(nearest)
             # Nearly always this is all.
             send.place = find_place(frame) or find_cause(window, send.parent, frame)
             if stacks:
-                send.stack = find_stack(frame)
+                send.stack = find_stack(sys._getframe(1))
         if named and shown != arguments.NOTHING:
             if shown == arguments.NAMES_ONLY:
                 named = dict.fromkeys(named)
@@ -169,7 +177,8 @@ def end_send(
             set_waiting(pending[OUTER])
         send = pending[HEARD]
         if send is None and error is not None:
-            send = _keep_send(pending, signal, sender)  # Finding receivers failed.
+            # Finding receivers failed.
+            send = _keep_send(pending, signal, sender, NEAREST_OF_FAILED)
         if send is None:
             here = pending[PARENT]
             pending.clear()

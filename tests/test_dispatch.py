@@ -848,6 +848,7 @@ def test_a_copied_context_keeps_nothing_of_a_closed_recording() -> None:
     loop.call_later(0.001, loop.stop)
     loop.run_forever()
     loop.close()
+    assert traced.trace.call_count == 101
     gc.collect()
     kept = [one for one in gc.get_objects() if type(one) is recording.SendRecord]
     assert kept == []
