@@ -16,6 +16,8 @@ BATCH = 1_000
 MOST_STATEMENTS = 100
 MOST_TEXTS = 10_000
 
+# Of what is longer the beginning is kept, and a number that stands for all of it:
+# whoever writes values into statements makes many long ones.
 LONGEST_SQL = 1_000
 
 # Of the tables of the toolbar, which may keep its own history in the database.
@@ -70,10 +72,14 @@ class Sums:
             self._add_statement(sql, times)
 
 
-@functools.lru_cache(maxsize=MOST_TEXTS)
 def is_write(sql: str) -> bool:
     """Whether a statement changes something, as far as its first word tells."""
-    return sql.lstrip("( \n\t")[:7].upper().startswith(WRITES)
+    return _is_write(sql.lstrip("( \n\t")[:7])
+
+
+@functools.lru_cache(maxsize=100)  # Of words: statements would be kept for good.
+def _is_write(beginning: str) -> bool:
+    return beginning.upper().startswith(WRITES)
 
 
 class TraceQueries:
@@ -151,10 +157,15 @@ class QueryLog:
         self._sums: defaultdict[int, Sums] = defaultdict(Sums)
         # Django makes each statement's text anew. None: it is not to be counted.
         self._texts: dict[str, str | None] = {}
-        self._adding_up = threading.Lock()
+        # The garbage collector may end another recording in the middle of adding up,
+        # which then adds to this one, or to itself.
+        self._adding_up = threading.RLock()
+        self._is_adding_up = False
 
     def note(self, here: int, sql: str, ns: int) -> None:
         """Note a query that took so long, made at the position *here*."""
+        if len(sql) > LONGEST_SQL:
+            sql = f"{sql[:LONGEST_SQL]}… {hash(sql)}"
         self._new.append((here, sql, ns))
         if len(self._new) >= BATCH and self._adding_up.acquire(blocking=False):
             try:
@@ -163,6 +174,15 @@ class QueryLog:
                 self._adding_up.release()
 
     def _add_up(self) -> None:
+        if self._is_adding_up:
+            return
+        self._is_adding_up = True
+        try:
+            self._add_new()
+        finally:
+            self._is_adding_up = False
+
+    def _add_new(self) -> None:
         new = self._new[:]  # Other threads may append meanwhile.
         del self._new[: len(new)]
         known = self._texts

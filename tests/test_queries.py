@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -316,6 +318,51 @@ def test_texts_are_kept_once_and_not_without_end(
     sums = log.sums()
     assert sums[1].statements == sums[2].statements
     assert len(sums[1].statements) == 50
+
+
+def test_of_long_statements_the_beginnings_are_kept() -> None:
+    log = QueryLog()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for number in range(500):
+        log.note(1, f"SELECT {number}, '{'x' * 100_000}'", 1)
+    kept = tracemalloc.get_traced_memory()[0] - before
+    [sums] = log.sums().values()
+    after = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert sums.count == 500
+    assert max(kept, after) < 500 * 3_000
+
+
+def test_long_statements_that_begin_alike_are_told_apart() -> None:
+    log = QueryLog()
+    columns = ", ".join(["column"] * 1_000)
+    for table in ("one", "two", "two"):
+        log.note(1, f"SELECT {columns} FROM {table}", 1)
+    [sums] = log.sums().values()
+    assert sorted(sums.statements.values()) == [1, 2]
+
+
+def test_a_recording_that_ends_while_another_adds_up_adds_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add = Sums.add
+    with signal_trace.record() as outer:
+        inner = contextvars.copy_context()
+        recording = signal_trace.record()
+        inner.run(recording.__enter__)
+        inner.run(ask)
+
+        def add_amid_garbage(*query: Any) -> None:
+            recording.__exit__(None, None, None)  # As in a finalizer.
+            add(*query)
+
+        monkeypatch.setattr(Sums, "add", add_amid_garbage)
+        for _ in range(queries.BATCH):
+            ask()
+        monkeypatch.undo()
+    assert total(recording.trace) == 1
+    assert total(outer.trace) == queries.BATCH + 1
 
 
 def test_a_long_statement_is_shortened() -> None:
