@@ -46,11 +46,17 @@ def fold(window: Window, *, closing: bool = False) -> None:
     if not window.folding.acquire(blocking=closing):
         return  # Another thread is about it.
     try:
-        _Folding(window, closing).fold()
-    except Exception:
-        report_bug("folding a recording")
+        if window.is_folding:
+            return  # The garbage collector came in the middle of it, and ends it.
+        window.is_folding = True
+        try:
+            _Folding(window, closing).fold()
+        except Exception:
+            report_bug("folding a recording")
+        finally:
+            window.is_folding = False
+            window.fold_at = max(window.limit, len(window.sends)) + BATCH
     finally:
-        window.fold_at = max(window.limit, len(window.sends)) + BATCH
         window.folding.release()
 
 

@@ -237,7 +237,8 @@ class Window:
         self.late: list[SendRecord] = []
         self.fold_at = limit
         self.most_kinds = MOST_KINDS
-        self.folding = threading.Lock()
+        self.folding = threading.RLock()
+        self.is_folding = False
         self.tallies = Tallies()
         #: What folded sends took that were sent from no call in here.
         self.folded_ns = 0

@@ -59,7 +59,9 @@ _places: Memory[list[tuple[str, str]]] = Memory()
 _modules_searched: set[str] = set()
 
 
-_search = threading.Lock()
+# The garbage collector may end a recording in the middle of a search, which then asks
+# for names of its own.
+_search = threading.RLock()
 
 
 def _find_name(signal: Signal) -> str | None:

@@ -562,3 +562,23 @@ def test_receivers_that_never_ran_keep_a_send_of_ignored_ones_counted(
             with contextlib.suppress(ValueError):
                 ordered.send(Shop, plan=[("fail",)])
     assert traced.trace.send_count == 20
+
+
+def test_a_recording_that_ends_while_it_is_folded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": 3}
+    monkeypatch.setattr(folding, "BATCH", 1)
+    tally = folding._Folding.tally
+
+    def tally_amid_garbage(*send: Any) -> None:
+        ended.__exit__(None, None, None)  # As a finalizer may.
+        tally(*send)
+
+    monkeypatch.setattr(folding._Folding, "tally", tally_amid_garbage)
+    signal = Signal()
+    signal.connect(lambda **_: None, weak=False)
+    with signal_trace.record() as ended:
+        for _ in range(9):
+            signal.send(None)
+    assert 3 <= ended.trace.send_count < 9

@@ -15,6 +15,7 @@ from django.db.models.signals import m2m_changed, post_save
 from django.dispatch import Signal
 from django.test.signals import setting_changed, template_rendered
 
+from signal_trace import signal_names
 from signal_trace.signal_names import signal_name
 from tests.app.signals import opened
 
@@ -189,3 +190,19 @@ def test_strange_things_among_the_modules_are_passed_over(
     monkeypatch.setitem(sys.modules, f"st_strange_{id(strange)}", strange)
     signal = Signal()
     assert signal_name(signal).name.startswith("unnamed")
+
+
+def test_a_name_can_be_asked_for_in_the_middle_of_a_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[str] = []
+
+    def bound_amid_garbage() -> Iterator[tuple[str, str, Signal]]:
+        found.append(signal_name(Signal()).name)  # As a finalizer may.
+        yield from bound_signals()
+
+    bound_signals = signal_names._bound_signals
+    monkeypatch.setattr(signal_names, "_bound_signals", bound_amid_garbage)
+    monkeypatch.setattr(signal_names, "_modules_searched", set())
+    assert signal_name(Signal()).name == "unnamed django.dispatch.dispatcher.Signal"
+    assert found == ["unnamed django.dispatch.dispatcher.Signal"]
