@@ -61,18 +61,21 @@ def _watched_send_messages(original: Function) -> Function:
         here = current()
         if not here or _handing_on.get() or not (args or kwargs):
             return original(self, *args, **kwargs)
+        token = _handing_on.set(True)
+        try:
+            result = original(self, *args, **kwargs)
+        finally:
+            _handing_on.reset(token)
+        # What raises has sent nothing, as far as can be said.
         try:
             # Backends give the argument names of their own.
             messages = next(iter((*args, *kwargs.values())))
             count = len(messages) if type(messages) in (list, tuple) else 1
-            note_mail(here, self, count)
+            if count:
+                note_mail(here, self, count)
         except Exception:
             report_bug("noting mail")
-        token = _handing_on.set(True)
-        try:
-            return original(self, *args, **kwargs)
-        finally:
-            _handing_on.reset(token)
+        return result
 
     return send_messages
 
@@ -81,8 +84,9 @@ def _watched_enqueue(original: Function) -> Function:
     @functools.wraps(original)
     def enqueue(self: Any, *args: Any, **kwargs: Any) -> Any:
         __traceback_hide__ = True
+        result = original(self, *args, **kwargs)
         _note_task(self)
-        return original(self, *args, **kwargs)
+        return result
 
     return enqueue
 
@@ -91,8 +95,9 @@ def _watched_aenqueue(original: Function) -> Function:
     @functools.wraps(original)
     async def aenqueue(self: Any, *args: Any, **kwargs: Any) -> Any:
         __traceback_hide__ = True
+        result = await original(self, *args, **kwargs)
         _note_task(self)
-        return await original(self, *args, **kwargs)
+        return result
 
     return aenqueue
 

@@ -157,17 +157,23 @@ def test_a_backend_that_hands_on_counts_once(settings: Settings, backend: type) 
     assert len(mail.outbox) == 3
 
 
-def test_a_backend_that_fails_raises_what_it_raises(settings: Settings) -> None:
+def test_a_backend_that_fails_raises_what_it_raises_and_sent_nothing(
+    settings: Settings,
+) -> None:
     use(settings, Failing)
     with signal_trace.record() as recorded:
         with pytest.raises(ConnectionRefusedError, match="nobody there"):
             send_mail()
         use(settings, LOCMEM)
         send_mail()
-    assert [event.subject for event in recorded.trace.events] == [
-        f"{__name__}.Failing",
-        LOCMEM,
-    ]
+    assert [event.subject for event in recorded.trace.events] == [LOCMEM]
+
+
+def test_no_messages_are_no_mail() -> None:
+    with signal_trace.record() as recorded:
+        assert mail.send_mass_mail([]) == 0
+        send_mail()
+    assert [event.count for event in recorded.trace.events] == [1]
 
 
 @pytest.mark.usefixtures("unpatched")
@@ -386,6 +392,8 @@ def test_a_task_that_is_refused_raises_as_by_django(
     settings.TASKS = {}
     with pytest.raises(Exception) as without:  # noqa: PT011  # Of any type.
         greeting.enqueue("you")
-    with signal_trace.record(), pytest.raises(type(without.value)) as within:
-        greeting.enqueue("you")
+    with signal_trace.record() as recorded:
+        with pytest.raises(type(without.value)) as within:
+            greeting.enqueue("you")
     assert str(within.value) == str(without.value)
+    assert recorded.trace.events == ()
