@@ -222,6 +222,8 @@ class Window:
         self.events = Events()
         task = current_task() if captures.call_sites else None
         self.task = None if task is None else weakref.ref(task)
+        #: How often `causes` is to do without the tasks of a loop that has many.
+        self.not_to_count_tasks = 0
         self.id = uuid.uuid4().hex
         self.number = next(_numbers) << WINDOW_BITS
         self.outer_position = position.get()

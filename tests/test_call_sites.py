@@ -35,7 +35,7 @@ from django.utils.decorators import sync_and_async_middleware
 from django.views.generic import CreateView, View
 
 import signal_trace
-from signal_trace import Trace
+from signal_trace import Trace, causes
 from signal_trace.parts import Frame, Send
 from tests.app.models import Book, Tag
 
@@ -658,6 +658,32 @@ def test_the_only_task_of_a_loop_that_is_run_inside_of_the_recording(
     with signal_trace.record() as recording:
         asyncio.run(save_async("a"))
     assert lines(recording.trace) == [SAVES]
+
+
+def test_the_tasks_of_a_loop_that_has_many_are_seldom_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = 0
+    all_tasks = asyncio.all_tasks
+
+    def count_tasks(*args: Any) -> Any:
+        nonlocal counted
+        counted += 1
+        return all_tasks(*args)
+
+    async def run() -> None:
+        send = sync_to_async(done.send)
+        await asyncio.gather(*(send("a") for _ in range(400)))
+
+    done.connect(note)
+    try:
+        monkeypatch.setattr(causes.asyncio, "all_tasks", count_tasks)
+        with signal_trace.record() as recording:
+            asyncio.run(run())
+    finally:
+        done.disconnect(note)
+    assert len(recording.trace.sends) == 400
+    assert 0 < counted < 100
 
 
 @pytest.mark.django_db
