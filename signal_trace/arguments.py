@@ -24,11 +24,20 @@ NAMES_ONLY = "names"
 ALL_THAT_IS_SAFE = "safe"
 NOTHING = "off"
 
+
+def _text(value: str) -> str:
+    return value[:LONGEST_TEXT]  # The same object, nearly always.
+
+
+def _texts_of(values: Any) -> tuple[str, ...]:
+    # Anybody's signal may have an argument of that name, with anything in it.
+    return tuple([_text(v) if type(v) is str else type(v).__name__ for v in values])
+
+
 # What Django's own signals are given, by its name and type, and what is kept of it.
-_same: Callable[[Any], Any] = lambda value: value  # noqa: E731
 KEPT: dict[tuple[str, type], Callable[[Any], Any]] = {
-    **{(name, str): _same for name in ("using", "action")},
-    **{("update_fields", kind): tuple for kind in (frozenset, set, list, tuple)},
+    **{(name, str): _text for name in ("using", "action")},
+    **{("update_fields", kind): _texts_of for kind in (frozenset, set, list, tuple)},
     **{("pk_set", kind): len for kind in (frozenset, set, list, tuple)},
 }
 _KINDS = {kind for _, kind in KEPT}
@@ -80,10 +89,9 @@ def _described(value: Any, is_djangos: bool) -> Any:
     if type(value) is str:
         return _texts(value)[0]
     if type(value) is tuple:
-        return [
-            _texts(item)[0] if type(item) is str else type(item).__name__
-            for item in value
-        ]
+        # A set's order is another each time.
+        items = sorted(value) if kind in (frozenset, set) else value
+        return [_texts(item)[0] for item in items]
     return value
 
 

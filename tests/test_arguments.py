@@ -239,7 +239,7 @@ def test_migrating(connect: Connect) -> None:
     [
         (["b", "a"], ["b", "a"]),
         (("b", "a"), ["b", "a"]),
-        ({"a"}, ["a"]),
+        ({"c", "a", "d", "b"}, ["a", "b", "c", "d"]),
         (frozenset(), []),
         ({"a": SECRET}, "dict"),
         (iter([SECRET]), "list_iterator"),
@@ -524,15 +524,16 @@ def test_every_method_and_what_it_is_called_with(method: str) -> None:
 def test_no_argument_is_kept_alive() -> None:
     gc.disable()
     try:
-        thing, tag = Plain(), Tag(pk=1)
-        alive = [weakref.ref(thing), weakref.ref(tag)]
+        thing, tag, field = Plain(), Tag(pk=1), Plain()
+        alive = [weakref.ref(thing), weakref.ref(tag), weakref.ref(field)]
         with signal_trace.record() as recording:
-            custom.send(Sender, thing=thing, tag=tag)
-            del thing, tag
-            assert [one() for one in alive] == [None, None]
+            custom.send(Sender, thing=thing, tag=tag, update_fields=[field])
+            del thing, tag, field
+            assert [one() for one in alive] == [None, None, None]
     finally:
         gc.enable()
     assert json.loads(recording.trace.to_json())["sends"][0]["arguments"] == {
         "thing": f"{__name__}.Plain",
         "tag": "app.Tag(pk=1)",
+        "update_fields": "list",
     }
