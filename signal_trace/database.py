@@ -224,22 +224,25 @@ def _watched_enter(original: Function) -> Function:
 
 def _in_a_test(block: Any) -> Any:
     """The connection of an ``atomic`` block, where a test has one around it."""
-    connection = get_connection(block.using)
-    blocks = connection.atomic_blocks
-    in_a_test = blocks and getattr(blocks[0], "_from_testcase", False)
+    try:
+        connection = get_connection(block.using)
+        blocks = connection.atomic_blocks
+        in_a_test = blocks and getattr(blocks[0], "_from_testcase", False)
+    except Exception:
+        return None  # The block has a connection from somewhere else.
     return connection if in_a_test else None
 
 
 def _watched_exit(original: Function) -> Function:
     @functools.wraps(original)
-    def __exit__(self: Any, kind: Any, error: Any, traceback: Any) -> Any:
+    def __exit__(self: Any, exc_type: Any, exc_value: Any, traceback: Any) -> Any:
         __traceback_hide__ = True
         connection = _in_a_test(self)
         if connection is None:
-            return original(self, kind, error, traceback)
-        failed = kind is not None or connection.needs_rollback
+            return original(self, exc_type, exc_value, traceback)
+        failed = exc_type is not None or connection.needs_rollback
         try:
-            return original(self, kind, error, traceback)
+            return original(self, exc_type, exc_value, traceback)
         except BaseException:
             failed = True
             raise

@@ -727,3 +727,42 @@ def test_a_connection_that_is_gone_leaves_no_transaction_behind() -> None:
         gc.collect()
         tell()
     assert outcomes(recorded.trace) == [OPEN, None]
+
+
+class Tenant:
+    """Stands for a connection, where a project makes its own."""
+
+    in_atomic_block = closed_in_transaction = needs_rollback = False
+    commit_on_exit = True
+    savepoint_ids: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.atomic_blocks: list[object] = []
+        self.done: list[object] = []
+
+    def get_autocommit(self) -> bool:
+        return True
+
+    def set_autocommit(self, autocommit: bool, **kwargs: Any) -> None:
+        self.done.append(autocommit)
+
+    def commit(self) -> None:
+        self.done.append("commit")
+
+
+def test_blocks_of_connections_that_django_does_not_know(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tenant = Tenant()
+    monkeypatch.setattr(transaction, "get_connection", lambda using: tenant)
+    with signal_trace.record(), transaction.atomic(using="a tenant"):
+        pass
+    assert tenant.done == [False, "commit", True]
+
+
+def test_blocks_are_left_by_the_names_of_djangos_arguments(database: str) -> None:
+    with signal_trace.record():
+        block = transaction.atomic(using=database)
+        block.__enter__()
+        block.__exit__(exc_type=None, exc_value=None, traceback=None)
+    assert not connections[database].in_atomic_block
