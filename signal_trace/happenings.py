@@ -47,6 +47,8 @@ def _gone_past(happened: Happened, seen: Seen, tree: SendTree) -> list[str]:
     model: Any = None if seen.model is None else seen.model()
     if model is None or model._meta.auto_created:
         return []  # Nobody means these by "all senders": m2m_changed tells of them.
+    # Who writes so in a receiver wants it not to be heard there once more.
+    running = set(tree.receivers_at(happened.here))
     deletes = happened.kind == RAW_DELETE
     signals = (pre_delete, post_delete) if deletes else (pre_save, post_save)
     names = [
@@ -54,6 +56,10 @@ def _gone_past(happened: Happened, seen: Seen, tree: SendTree) -> list[str]:
         for signal in signals
         if not tree.ignores(signal_name(signal).name)
         for one in tree.connections.to(signal_name(signal))
-        if one.sender_id in (None, id(model)) and not tree.ignores(one.receiver.name)
+        if one.sender_id in (None, id(model))
     ]
-    return list(dict.fromkeys(names))
+    return [
+        name
+        for name in dict.fromkeys(names)
+        if name not in running and not tree.ignores(name)
+    ]

@@ -82,6 +82,22 @@ class SendTree:
             position = self.opened_at[position]
         return position
 
+    @functools.cached_property
+    def _made_by(self) -> dict[int, tuple[str, int]]:
+        """By the number of a call its receiver, and what it was sent from."""
+        return {
+            call.number: (call.receiver.name, parent)
+            for _, parent, calls in self._kept
+            for call in calls
+        }
+
+    def receivers_at(self, position: int) -> Iterator[str]:
+        """The receivers that were running at a *position*, the innermost first."""
+        number = self.resolve(position)
+        while number in self._made_by:
+            receiver, number = self._made_by[number]
+            yield receiver
+
     def line_of(self, place: Place | None) -> Frame | None:
         """A place as people read it."""
         if place is None:

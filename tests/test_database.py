@@ -685,6 +685,25 @@ def test_bulk_writes_that_nobody_would_have_heard_are_no_events(database: str) -
     assert recorded.trace.events == ()
 
 
+def test_bulk_writes_of_a_receiver_do_not_go_past_itself(database: str) -> None:
+    def correct(**kwargs: Any) -> None:
+        update(database)
+
+    def add_one(**kwargs: Any) -> None:
+        Book.objects.using(database).create(title="a")
+
+    with connected(post_save, correct, Book):
+        with signal_trace.record() as alone:
+            sent(add_one).send(Sender)
+        with connected(post_save, hear, Book), signal_trace.record() as recorded:
+            sent(add_one).send(Sender)
+            update(database)
+    assert alone.trace.events == ()
+    inside, outside = (event.receivers for event in recorded.trace.events)
+    assert inside == (f"{__name__}.hear",)
+    assert len(outside) == 2
+
+
 @pytest.mark.usefixtures("heard")
 def test_bulk_writes_are_counted_by_line_statement_by_statement(database: str) -> None:
     books = Book.objects.using(database)
