@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 import asgiref.sync
+from django.db.utils import DatabaseError
 from django.dispatch import dispatcher
 
 from signal_trace.names import encodable, type_name
@@ -66,9 +67,12 @@ def _safe_message(error: BaseException) -> str | None:
     if any(type(value) not in PLAIN_TYPES for value in values):
         return None
     try:
-        return encodable(str(cls.__str__(error))[:LONGEST_MESSAGE])
+        text = str(cls.__str__(error))
     except ValueError:
         return None  # An integer of too many digits.
+    if issubclass(cls, DatabaseError) or type_name(cls).startswith("psycopg"):
+        text = text.partition("\n")[0]  # The next has the row's values.
+    return encodable(text[:LONGEST_MESSAGE])
 
 
 def _slot(cls: Any, name: str, error: BaseException) -> Any:

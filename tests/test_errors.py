@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import IntegrityError
 from django.dispatch import Signal, dispatcher
 
 import signal_trace
@@ -292,3 +294,18 @@ def test_no_frame_is_ours() -> None:
     assert not [
         frame for one in errors for frame in one.frames if frame.file.startswith(own)
     ]
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_what_a_database_says_of_the_values_is_left_out(
+    postgres: str, wrapped: bool
+) -> None:
+    User.objects.using(postgres).create(username="a@example.com")
+    with pytest.raises(IntegrityError) as caught:
+        User.objects.using(postgres).create(username="a@example.com")
+    raised = caught.value if wrapped else caught.value.__cause__
+    assert "a@example.com" in str(raised)
+    assert raised is not None
+    assert describe_error(raised).message == (
+        'duplicate key value violates unique constraint "auth_user_username_key"'
+    )
