@@ -89,8 +89,8 @@ class Queries:
     ``count`` and ``duration_ns`` are of those made here, ``nested_count`` and
     ``nested_ns`` of those made by the sends nested in it. ``writes`` is how many of
     ``count`` write, as far as their first word tells. ``repeated`` is the statement
-    that was executed most of those made here, even if but once; None where there was
-    none.
+    that was executed most of those made here, even if but once, `BEGIN` and the like
+    aside; None where there was none.
     """
 
     count: int = 0

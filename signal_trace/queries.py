@@ -23,6 +23,8 @@ LONGEST_SQL = 1_000
 # Of the tables of the toolbar, which may keep its own history in the database.
 TOOLBARS = "debug_toolbar_"
 
+# Around other statements: what is done again and again is what stands between them.
+BRACKETS = ("BEGIN", "SAVEPOI", "RELEASE", "ROLLBAC")
 WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE")
 
 
@@ -40,7 +42,8 @@ class Sums:
         self.count += 1
         self.ns += ns
         self.writes += is_write(sql)
-        self._add_statement(sql, 1)
+        if not _begins(sql[:7], BRACKETS):
+            self._add_statement(sql, 1)
 
     def _add_statement(self, sql: str, times: int) -> None:
         statements = self.statements
@@ -74,12 +77,12 @@ class Sums:
 
 def is_write(sql: str) -> bool:
     """Whether a statement changes something, as far as its first word tells."""
-    return _is_write(sql.lstrip("( \n\t")[:7])
+    return _begins(sql.lstrip("( \n\t")[:7], WRITES)
 
 
 @functools.lru_cache(maxsize=100)  # Of words: statements would be kept for good.
-def _is_write(beginning: str) -> bool:
-    return beginning.upper().startswith(WRITES)
+def _begins(beginning: str, words: tuple[str, ...]) -> bool:
+    return beginning.upper().startswith(words)
 
 
 class TraceQueries:

@@ -430,3 +430,13 @@ def test_sql_with_half_a_character_can_be_written_down() -> None:
     assert repeated is not None
     repeated.sql.encode()
     assert Trace.from_json(recorded.trace.to_json()) == recorded.trace
+
+
+def test_what_is_repeated_is_no_bracket_of_a_transaction() -> None:
+    sums = Sums()
+    for name in range(200):
+        sums.add(f'SAVEPOINT "s{name}"', 1)
+        sums.add("BEGIN", 1)
+        sums.add(f'RELEASE SAVEPOINT "s{name}"', 1)
+    sums.add("SELECT 1", 1)
+    assert (sums.count, sums.statements) == (601, {"SELECT 1": 1})
