@@ -13,6 +13,7 @@ from signal_trace.ignoring import ignores_send
 from signal_trace.recording import (
     MOST_KINDS,
     SEND_BITS,
+    WINDOW_BITS,
     CallRecord,
     SendRecord,
     Window,
@@ -94,6 +95,7 @@ class _Folding:
         window.sends[window.settled : end] = [*kept, *open_still]
         window.settled += len(kept)
         window.late += [send for send in kept if not send.is_over]
+        self.forget_queries()
 
     def split(
         self, sends: list[SendRecord]
@@ -175,10 +177,25 @@ class _Folding:
         """Forget the queries of *send* by its calls: what it was sent from keeps their
         sum."""
         for call in send.read_calls():
-            sums = self.window.queries.take(call.number)
-            if sums is not None:
-                count, ns = sums.count + sums.nested_count, sums.ns + sums.nested_ns
-                self.window.queries.add_nested(self.parent(send), count, ns)
+            self.hand_on(call.number, self.parent(send))
+
+    def forget_queries(self) -> None:
+        """Forget where queries were made that came later than their call was forgotten:
+        they count for the whole, as they would in the end."""
+        window = self.window
+        places = list(self.queries)
+        known = {send.number >> SEND_BITS for send in list(window.sends)}
+        for place in places:
+            is_own = place >> WINDOW_BITS == window.number >> WINDOW_BITS
+            if is_own and place != window.number and place >> SEND_BITS not in known:
+                self.hand_on(place, window.number)
+
+    def hand_on(self, place: int, around: int) -> None:
+        """Count the queries of *place* as nested in what is *around*."""
+        sums = self.window.queries.take(place)
+        if sums is not None:
+            count, ns = sums.count + sums.nested_count, sums.ns + sums.nested_ns
+            self.window.queries.add_nested(around, count, ns)
 
     def tally(self, send: SendRecord, open_since: dict[int, int]) -> None:
         """Add up *send* and its calls."""

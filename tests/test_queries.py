@@ -251,6 +251,23 @@ def test_queries_that_outlive_their_call_count_for_the_trace(limit: int) -> None
     assert of_receivers(recorded.trace)["start"][0] == 10
 
 
+@pytest.mark.parametrize("limit", [0, 7], indirect=True)
+def test_queries_that_outlive_their_call_hold_no_memory(limit: int) -> None:
+    left: list[contextvars.Context] = []
+    signal = receiving(lambda **_: left.append(contextvars.copy_context()))
+    with signal_trace.record() as recorded:
+        sizes = []
+        for _ in range(5):
+            for _ in range(50):
+                signal.send(Sender)
+            while left:
+                left.pop().run(ask)
+            assert recorded._window is not None
+            sizes.append(len(recorded._window.queries.sums()))
+    assert max(sizes) < 100
+    assert total(recorded.trace) == 250
+
+
 def test_threads_that_note_at_once_lose_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
