@@ -23,7 +23,7 @@ pong = Signal()
 
 
 @pytest.fixture
-def assembled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+def assembled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The windows of which traces have been put together."""
     windows: list[Any] = []
     real = ended.assemble
@@ -33,7 +33,12 @@ def assembled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         return real(window, *args, **kwargs)
 
     monkeypatch.setattr(ended, "assemble", assemble)
-    yield windows
+    return windows
+
+
+@pytest.fixture(autouse=True)
+def _disconnected() -> Iterator[None]:
+    yield
     for signal in (ping, pong):
         signal.receivers.clear()
         signal.sender_receivers_cache.clear()

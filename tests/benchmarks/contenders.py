@@ -149,6 +149,19 @@ def recording() -> Session:
     return functools.partial(signal_trace.record, "benchmark")
 
 
+def asked() -> Session:
+    """As `recording`, and somebody asks for the trace at once."""
+    import signal_trace
+
+    @contextlib.contextmanager
+    def session() -> Iterator[None]:
+        with signal_trace.record("benchmark") as recording:
+            yield
+        _ = recording.trace
+
+    return session
+
+
 def sentry() -> Session:
     import sentry_sdk
     from sentry_sdk.integrations.django import DjangoIntegration
@@ -223,6 +236,7 @@ CONTENDERS = {
             APP | {"SIGNAL_TRACE": UNLIMITED},
             most_per_call=4,
         ),
+        Contender("asked", "and its trace", asked, APP | {"SIGNAL_TRACE": UNLIMITED}),
         Contender("sentry", "Sentry", sentry, most_calls=900, every=4),
         Contender("otel", "OpenTelemetry", otel, every=4),
     ]

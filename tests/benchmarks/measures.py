@@ -165,7 +165,7 @@ def measures_of(one: Contender, prefix: str) -> Iterator[Measure]:
             "bytes",
         )
     yield Measure(
-        f"{prefix}closing 100,000 sends, per send, against closing 1,000",
+        f"{prefix}closing and reading 100,000 sends, per send, against 1,000",
         lambda cells: cells[name, "close-100000"] / cells[name, "close-1000"],
         at_least=0.8,
         at_most=1.2,
