@@ -19,6 +19,7 @@ from signal_trace.names import (
     known_instance,
     sender_kind,
 )
+from signal_trace.parts import NOT_TOLD
 
 NAMES_ONLY = "names"
 ALL_THAT_IS_SAFE = "safe"
@@ -41,6 +42,14 @@ KEPT: dict[tuple[str, type], Callable[[Any], Any]] = {
     **{("pk_set", kind): len for kind in (frozenset, set, list, tuple)},
 }
 _KINDS = {kind for _, kind in KEPT}
+
+
+class Untold:
+    """Of a value that is one, only the argument's name is to be kept."""
+
+
+UNTOLD = Untold()
+_UNTOLD_KIND = sender_kind(UNTOLD)
 
 
 def keep(named: dict[str, Any]) -> tuple[Any, ...]:
@@ -83,7 +92,7 @@ def _described(value: Any, is_djangos: bool) -> Any:
         if type(kind) is SenderName:
             return instance_name(kind, value)
     elif kind is SenderName:
-        return value.class_name
+        return NOT_TOLD if value is _UNTOLD_KIND else value.class_name
     if not is_djangos:
         return kind.__name__
     if type(value) is str:

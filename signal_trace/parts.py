@@ -42,6 +42,9 @@ BULK_UPDATE = "bulk_update"
 RAW_DELETE = "_raw_delete"
 BULK_WRITES = (UPDATE, BULK_CREATE, BULK_UPDATE, RAW_DELETE)
 
+# What stands for the value of an argument of which only the name is told.
+NOT_TOLD = "…"
+
 # How much a finding matters, the most first.
 PROBLEM = "problem"
 WARNING = "warning"
@@ -159,8 +162,8 @@ class Send:
     from outside of any receiver. ``duration_ns`` is None where it never finished.
     ``call_site`` is the application's line that caused it, ``stack`` all that led to
     it, the line itself last (empty unless ``STACKS`` is set). ``arguments`` holds, by
-    name, what of the send's arguments is safe to show. ``queries`` adds up those of
-    its calls.
+    name, what of the send's arguments is safe to show; where ``ARGUMENTS`` is
+    ``"names"``, `NOT_TOLD` for each value. ``queries`` adds up those of its calls.
 
     ``transaction`` is None outside of a transaction, and else what became of it, or of
     the savepoint around the send: `COMMITTED`, `ROLLED_BACK`, or `OPEN` where the

@@ -155,7 +155,7 @@ def _take_down(
                 send.stack = find_stack(sys._getframe(1))
         if named and shown != arguments.NOTHING:
             if shown == arguments.NAMES_ONLY:
-                named = dict.fromkeys(named)
+                named = dict.fromkeys(named, arguments.UNTOLD)
             send.arguments = keep_arguments(named)
         if queries:
             transaction = open_transaction(named.get("using"))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from signal_trace.parts import (
     CANCELLED,
     CANCELLED_BY_SIBLING,
+    NOT_TOLD,
     ROLLED_BACK,
     UNFINISHED,
     Call,
@@ -29,26 +29,34 @@ def sender(send: Send | Run) -> str:
 
 
 def arguments(send: Send | Run) -> list[str]:
-    """Those of Django's arguments that say what happened, such as ``created=True``."""
+    """Those of Django's arguments that say what happened: ``created=True``, of what is
+    told by its type ``created: bool``. Where no value is told, the names of all."""
     given = send.arguments
-    told = [f"{name}={_shown(given[name])}" for name in ("created",) if name in given]
-    told += [
-        f"{name}={_shown(given[name])}"
+    if NOT_TOLD in given.values():
+        return list(given)
+    names = ["created"] if "created" in given else []
+    names += [
+        name
         for name in ("update_fields", "action", "pk_set")
         if given.get(name) is not None
     ]
-    told += [f"{name}=True" for name in ("reverse", "raw") if given.get(name) is True]
-    instance = given.get("instance")
-    if instance is not None and _shown(instance) != sender(send):
-        told.append(f"instance={_shown(instance)}")
-    return told
+    names += [name for name in ("reverse", "raw") if given.get(name) is True]
+    if given.get("instance") not in (None, sender(send)):
+        names.append("instance")
+    return [_argument(send, name) for name in names]
 
 
-def _shown(value: Any) -> str:
+def _argument(send: Send | Run, name: str) -> str:
+    value = send.arguments[name]
     if type(value) is list:
         more = ["…"] if len(value) > MOST_ITEMS else []
-        return f"[{', '.join([*map(str, value[:MOST_ITEMS]), *more])}]"
-    return str(value)
+        return f"{name}=[{', '.join([*map(str, value[:MOST_ITEMS]), *more])}]"
+    # Of texts only model instances are told, and these of Django's own.
+    is_type = type(value) is str and not (
+        "(pk=" in value
+        or (name in ("using", "action") and send.signal.startswith("django."))
+    )
+    return f"{name}: {value}" if is_type else f"{name}={value}"
 
 
 def place(frame: Frame) -> str:

@@ -38,6 +38,7 @@ import signal_trace
 from signal_trace import Trace
 from signal_trace import recording as recording_module
 from signal_trace.names import LONGEST_TEXT
+from signal_trace.parts import NOT_TOLD
 from tests.app.models import Book, Novel, Paperback, Parcel, Place, Tag
 
 if TYPE_CHECKING:
@@ -474,9 +475,11 @@ def test_names_only(connect: Connect, settings: Settings) -> None:
     assert arguments(recording.trace) == [
         (
             "post_save",
-            dict.fromkeys(["instance", "created", "update_fields", "raw", "using"]),
+            dict.fromkeys(
+                ["instance", "created", "update_fields", "raw", "using"], NOT_TOLD
+            ),
         ),
-        ("custom", {"one": None, "other": None}),
+        ("custom", {"one": NOT_TOLD, "other": NOT_TOLD}),
     ]
 
 

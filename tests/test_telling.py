@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from signal_trace import telling
-from signal_trace.parts import Frame
+from signal_trace.parts import NOT_TOLD, Frame
 from tests.traces import CHECKOUT
 
 SEND = CHECKOUT.sends[0]
@@ -47,11 +47,25 @@ def test_a_model_is_told_by_the_instance(
         ({"instance": "shop.Order(pk=7)"}, []),
         ({"instance": "shop.GiftOrder(pk=7)"}, ["instance=shop.GiftOrder(pk=7)"]),
         ({"basket": "shop.Basket(pk=1)"}, []),
+        ({"instance": NOT_TOLD, "created": NOT_TOLD}, ["instance", "created"]),
+        ({"created": "bool", "raw": "bool"}, ["created: bool"]),
+        ({"instance": "shop.carts.Cart"}, ["instance: shop.carts.Cart"]),
+        ({"update_fields": "dict_keys"}, ["update_fields: dict_keys"]),
     ],
     ids=str,
 )
 def test_few_arguments_are_telling(arguments: dict[str, Any], told: list[str]) -> None:
     assert telling.arguments(replace(SEND, arguments=arguments)) == told
+
+
+def test_of_ones_own_signal_types_are_told_as_types() -> None:
+    arguments = {"created": "bool", "action": "str", "instance": "shop.Cart(pk=7)"}
+    send = replace(SEND, signal="shop.signals.filled", arguments=arguments)
+    assert telling.arguments(send) == [
+        "created: bool",
+        "action: str",
+        "instance=shop.Cart(pk=7)",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
+from signal_trace.arguments import NOTHING
 from signal_trace.findings.facts import (
     Facts,
     Found,
@@ -16,7 +17,7 @@ from signal_trace.findings.facts import (
     kind_of,
 )
 from signal_trace.findings.words import at, counted, way_of
-from signal_trace.parts import HINT, PROBLEM, WARNING, Call, Send
+from signal_trace.parts import HINT, NOT_TOLD, PROBLEM, WARNING, Call, Send
 from signal_trace.tree import short_name
 
 
@@ -41,7 +42,7 @@ class Circle(NamedTuple):
     def is_partial(self) -> bool:
         """Whether whoever sent it again said what had changed, and so knew that it
         would be heard."""
-        return self.last.arguments.get("update_fields") is not None
+        return type(self.last.arguments.get("update_fields")) is list
 
 
 def cycle(facts: Facts) -> Iterator[Found]:
@@ -144,12 +145,12 @@ def _circles(facts: Facts) -> Iterator[Circle]:
             signals[path.pop().signal] -= 1
             depths[keys.pop()].pop()
         path.append(send)
-        keys.append(_key(send) if send.signal in nested else None)
+        keys.append(_key(facts, send) if send.signal in nested else None)
         depths[keys[-1]].append(depth)
         signals[send.signal] += 1
         for call in send.calls:
             for below in inside.get(call.id, ()):
-                key = _key(below) if signals.get(below.signal) else None
+                key = _key(facts, below) if signals.get(below.signal) else None
                 around = depths.get(key)
                 if around and key is not None:
                     first = path[around[0]]
@@ -160,15 +161,18 @@ def _circles(facts: Facts) -> Iterator[Circle]:
                     waiting.append((depth + 1, below))
 
 
-def _key(send: Send) -> Hashable:
+def _key(facts: Facts, send: Send) -> Hashable:
     """What makes sends the same; None where that can't be said."""
-    instance = send.arguments.get("instance")
-    if instance is None:
-        return (send.signal, send.sender, *instances(send))
-    if type(instance) is not str or instance.endswith("(pk=None)"):
-        return None
-    action = send.arguments.get("action")
-    return send.signal, instance, action if type(action) is str else None
+    given = send.arguments
+    instance = given.get("instance")
+    if type(instance) is str and "(pk=" in instance:
+        if instance.endswith("(pk=None)"):
+            return None
+        action = given.get("action")
+        return send.signal, instance, action if type(action) is str else None
+    about = instances(send)
+    is_told = facts.settings.ARGUMENTS != NOTHING and NOT_TOLD not in given.values()
+    return (send.signal, send.sender, *about) if about or is_told else None
 
 
 def _way(facts: Facts, first: Send | None, last: Send) -> list[Run]:

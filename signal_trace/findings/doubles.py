@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from signal_trace.findings.facts import (
+    MODEL_SIGNALS,
     Facts,
     Found,
     Run,
@@ -15,8 +16,6 @@ from signal_trace.findings.facts import (
 from signal_trace.findings.words import at, counted, listed, times
 from signal_trace.parts import HINT, WARNING, Call, Send
 from signal_trace.tree import short_name
-
-MODEL_SIGNALS = "django.db.models.signals."
 
 # What is loaded or related again and again is no double: two loads give two instances
 # of one row, and two m2m changes tell of how many rows they are, not of which.

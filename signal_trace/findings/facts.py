@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from signal_trace.conf import Settings
-from signal_trace.parts import Call, Send
+from signal_trace.parts import NOT_TOLD, Call, Send
 from signal_trace.trace import Trace
 
-M2M_CHANGED = "django.db.models.signals.m2m_changed"
+MODEL_SIGNALS = "django.db.models.signals."
+M2M_CHANGED = f"{MODEL_SIGNALS}m2m_changed"
 
 # Enough to look at; a finding's message says how many there are.
 MOST_EVIDENCE = 50
@@ -109,9 +110,9 @@ def instances(send: Send) -> tuple[str, ...]:
     ``instance``, or else its sender and whichever of its arguments are some. None
     where one of them is not saved, and can't be told from others."""
     instance = send.arguments.get("instance")
-    if instance is None:
+    if instance is None or instance == NOT_TOLD:
         values = (send.sender, *send.arguments.values())
-        about = tuple([one for one in values if type(one) is str and "(pk=" in one])
     else:
-        about = (instance,) if type(instance) is str else ()
+        values = (instance,)
+    about = tuple([one for one in values if type(one) is str and "(pk=" in one])
     return () if any(one.endswith("(pk=None)") for one in about) else about

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from signal_trace.parts import HINT, PROBLEM, WARNING
+from signal_trace.parts import HINT, NOT_TOLD, PROBLEM, WARNING
 from tests.findings.building import Ran, Sent, found, only, ran, saved, sent, traced
 
 
@@ -75,6 +75,46 @@ def test_circle_within_a_circle_begins_with_its_own_call() -> None:
     inner = placed(ran("later", saved(1, ran("x"))), order="shop.Order(pk=1)")
     trace = traced(saved(1, ran("first"), ran("second", inner), ran("third")))
     assert only(trace, "cycle").receivers[0] == "shop.receivers.second"
+
+
+@pytest.mark.parametrize(
+    ("setting", "arguments"),
+    [("names", {"instance": NOT_TOLD, "update_fields": NOT_TOLD}), ("off", {})],
+)
+def test_where_the_instance_is_not_told_nothing_is_said(
+    setting: str, arguments: dict[str, str]
+) -> None:
+    nested = saved(1, ran("history"))
+    for pk in range(2, 5):
+        nested = saved(pk, ran("history", nested))
+    trace = traced(nested)
+    assert found(trace, "cycle") == []
+    sends = tuple(replace(send, arguments=arguments) for send in trace.sends)
+    assert found(replace(trace, sends=sends), "cycle", ARGUMENTS=setting) == []
+
+
+def test_arguments_of_ones_own_signal_that_are_not_told_may_differ() -> None:
+    nested = placed(ran("deliver", placed(ran("x"), order=NOT_TOLD)), order=NOT_TOLD)
+    assert found(traced(nested), "cycle", ARGUMENTS="names") == []
+
+
+@pytest.mark.parametrize("setting", ["safe", "names"])
+def test_signal_without_arguments_that_comes_back_is_found(setting: str) -> None:
+    nested = sent("shop.tick", ran("deliver", sent("shop.tick", ran("x"))))
+    assert only(traced(nested), "cycle", ARGUMENTS=setting).level == HINT
+
+
+def test_sender_that_is_an_instance_is_known_whatever_is_told() -> None:
+    facts = {"sender": "shop.Order(pk=1)"}
+    nested = sent("shop.tick", ran("deliver", sent("shop.tick", **facts)), **facts)
+    assert only(traced(nested), "cycle", ARGUMENTS="off").level == WARNING
+
+
+def test_instance_that_is_no_model_may_be_another_each_time() -> None:
+    cart = {"instance": "shop.carts.Cart"}
+    inner = sent("shop.filled", ran("x"), arguments=cart)
+    trace = traced(sent("shop.filled", ran("count", inner), arguments=cart))
+    assert only(trace, "cycle").level == HINT
 
 
 ORDINARY = {
