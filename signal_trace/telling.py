@@ -7,11 +7,13 @@ import re
 from signal_trace.parts import (
     CANCELLED,
     CANCELLED_BY_SIBLING,
+    EARLIER_RAISED,
     NOT_TOLD,
     ROLLED_BACK,
     UNFINISHED,
     Call,
     Frame,
+    NotCalled,
     Send,
 )
 from signal_trace.runs import Run, without_pk
@@ -63,6 +65,12 @@ def place(frame: Frame) -> str:
     """A line of code as ``shop/views.py:12``."""
     end = re.split(r"[/\\]", frame.file)[-2:]
     return f"{'/'.join(end)}:{frame.line}"
+
+
+def why_not_called(one: NotCalled) -> str:
+    """Why a receiver never ran that was to hear a send."""
+    article = "an" if one.reason == EARLIER_RAISED else "the"
+    return f"{article} {one.reason}"
 
 
 def marks(node: Send | Run | Call) -> list[str]:

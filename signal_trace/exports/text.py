@@ -133,7 +133,7 @@ def _times(node: Node | Run) -> tuple[str, str]:
 
 def _described(node: Node | Run) -> str:
     if isinstance(node, NotCalled):
-        return f"✗ {node.receiver} was not called: {node.reason}"
+        return f"✗ {node.receiver} never ran: {telling.why_not_called(node)}"
     return _call(node) if isinstance(node, Call) else _send(node)
 
 

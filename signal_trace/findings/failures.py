@@ -62,7 +62,6 @@ def never_ran(facts: Facts) -> Iterator[Found]:
         count = len({send.id for send, _ in pairs})
         more = f" in {counted(count, 'send')}" if count > 1 else ""
         names = [one.receiver for _, one in pairs]
-        failed = [call.id for send, _ in pairs for call in send.calls if call.error]
         yield Found(
             WARNING,
             f"{listed(names)} never ran{more}, since {who} raised{what} when"
@@ -70,7 +69,7 @@ def never_ran(facts: Facts) -> Iterator[Found]:
             "If the others are to run all the same, send with send_robust(), and look"
             " at the exceptions that it returns; or catch the exception in the"
             " receiver that raises it.",
-            [*(send.id for send, _ in pairs), *failed],
+            [send.id for send, _ in pairs],
             [*([culprit] if culprit else []), *names],
         )
 

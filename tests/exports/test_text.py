@@ -40,7 +40,7 @@ slowest: shop.receivers.Mailer.send, 4.00 ms of its own
     4.00 ms     4.00 ms        shop.receivers.Mailer.send (async, suspended 3.00 ms) – 1 SQL 1.00 ms
           –           –        shop.receivers.poll (async) – never finished
    0.050 ms    0.050 ms    shop.receivers.take_from_stock ✗ ValueError: no stock
-                           ✗ shop.receivers.reindex was not called: earlier receiver raised
+                           ✗ shop.receivers.reindex never ran: an earlier receiver raised
 
 receivers that are connected for other senders, and were not called:
           2  post_save
