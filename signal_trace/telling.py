@@ -16,7 +16,7 @@ from signal_trace.parts import (
     NotCalled,
     Send,
 )
-from signal_trace.runs import Run, without_pk
+from signal_trace.runs import Heard, Run, without_pk
 
 # Of a list in an argument so many are shown.
 MOST_ITEMS = 4
@@ -61,10 +61,30 @@ def _argument(send: Send | Run, name: str) -> str:
     return f"{name}: {value}" if is_type else f"{name}={value}"
 
 
-def place(frame: Frame) -> str:
-    """A line of code as ``shop/views.py:12``."""
-    end = re.split(r"[/\\]", frame.file)[-2:]
-    return f"{'/'.join(end)}:{frame.line}"
+def place(one: Frame | Call | NotCalled | Heard) -> str:
+    """A line of code, or where a receiver's begins, as ``shop/views.py:12``: the file
+    from the top of its package on, where that can be told from the receiver's dotted
+    name, and else with the folder that it is in."""
+    if one.file is None:
+        return ""
+    path = re.split(r"[/\\]", one.file)
+    start = max(0, len(path) - 2)
+    if not isinstance(one, Frame):
+        module = [*path[:-1], path[-1].removesuffix(".py")]
+        if module[-1] == "__init__":
+            module.pop()
+        tops = (
+            at
+            for at in range(len(module))
+            if f"{one.receiver}.".startswith(f"{'.'.join(module[at:])}.")
+        )
+        start = next(tops, start)
+    return f"{'/'.join(path[start:])}:{one.line}"
+
+
+def full_place(one: Frame | Call | NotCalled | Heard) -> str:
+    """The same with the file's whole path."""
+    return f"{one.file}:{one.line}" if one.file else ""
 
 
 def why_not_called(one: NotCalled) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from signal_trace import telling
-from signal_trace.parts import NOT_TOLD, Frame
+from signal_trace.parts import NOT_TOLD, Frame, NotCalled
 from tests.traces import CHECKOUT
 
 SEND = CHECKOUT.sends[0]
@@ -79,3 +79,36 @@ def test_of_ones_own_signal_types_are_told_as_types() -> None:
 )
 def test_a_place_is_short(file: str, place: str) -> None:
     assert telling.place(Frame(file, 2000, "checkout")) == place
+
+
+@pytest.mark.parametrize(
+    ("receiver", "file", "expected"),
+    [
+        (
+            "shop.receivers.mail.send",
+            "/srv/shop/receivers/mail.py",
+            "shop/receivers/mail.py:7",
+        ),
+        ("shop.models.Order.touch", "/srv/shop/models.py", "shop/models.py:7"),
+        ("shop.apps.f.<locals>.g", "/srv/shop/shop/apps.py", "shop/apps.py:7"),
+        ("run", "/srv/run.py", "run.py:7"),
+        ("shopping.f", "/srv/shop.py", "srv/shop.py:7"),
+        ("__main__.f", "/srv/mysite/manage.py", "mysite/manage.py:7"),
+        ("shop.mail.send", "C:\\srv\\shop\\mail.py", "shop/mail.py:7"),
+        ("shop.mail.send", "shop/mail.py", "shop/mail.py:7"),
+        ("shop.f", "/srv/shop/__init__.py", "shop/__init__.py:7"),
+        ("shop.api.f", "/srv/shop/api/__init__.py", "shop/api/__init__.py:7"),
+        ("shop.f", "<string>", "<string>:7"),
+        ("print", None, ""),
+    ],
+)
+def test_the_place_of_a_receiver_begins_at_the_top_of_the_package(
+    receiver: str, file: str | None, expected: str
+) -> None:
+    line = None if file is None else 7
+    assert telling.place(NotCalled(1, "a.signal", receiver, file, line, "")) == expected
+
+
+def test_a_full_place_is_no_localised_number() -> None:
+    called = NotCalled(1, "a.signal", "shop.pay", "/srv/shop.py", 2000, "")
+    assert telling.full_place(called) == "/srv/shop.py:2000"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from django import template
@@ -19,8 +18,8 @@ from signal_trace.tree import short_name
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-    from signal_trace.parts import Call, Error, Frame, NotCalled, Send
-    from signal_trace.runs import Heard, Run
+    from signal_trace.parts import Call, Error, Frame, Send
+    from signal_trace.runs import Run
 
 register = template.Library()
 
@@ -32,6 +31,8 @@ register.filter("short_name", short_name)
 register.filter("sender", telling.sender)
 register.filter("arguments", telling.arguments)
 register.filter("place", telling.place)
+register.filter("source", telling.place)
+register.filter("full_source", telling.full_place)
 
 # The words of a trace that people read.
 WORDS = {
@@ -77,27 +78,6 @@ def stack(frames: Iterable[Frame]) -> str:
 
 
 @register.filter
-def full_source(called: Call | NotCalled | Heard | Frame) -> str:
-    """Where a receiver's code begins, or a line is, with the file's whole path."""
-    return f"{called.file}:{called.line}" if called.file else ""
-
-
-@register.filter
 def breakable(name: str) -> SafeString:
     """*name* with places to break the line at: behind dots, between words."""
     return mark_safe(re.sub(r"(\.|(?<=[^\W_])(?=_[^\W_]))", r"\1<wbr>", escape(name)))
-
-
-@register.filter
-def source(called: Call | NotCalled | Heard) -> str:
-    """Where a receiver's code begins, as ``shop/receivers.py:12``: its file from the
-    top of its package on, where that can be told from its dotted name."""
-    if called.file is None:
-        return ""
-    path = PurePath(called.file)
-    parts = path.with_suffix("").parts
-    for start in range(len(parts)):
-        if f"{called.receiver}.".startswith(".".join(parts[start:]) + "."):
-            path = PurePath(*path.parts[start:])
-            break
-    return f"{path.as_posix()}:{called.line}"
