@@ -38,7 +38,8 @@ def to_plain(value: Any) -> Any:
 def from_plain(cls: type[T], value: Any) -> T:
     """Build *cls* from what `to_plain` made of it.
 
-    Keys that *cls* does not know are passed over: a newer minor version adds some.
+    Keys that *cls* does not know are passed over, and those that have a default may be
+    missing: a newer minor version adds some.
 
     Raises `DocumentError`, which names the place, what was expected there and what
     stands there.
@@ -72,9 +73,10 @@ def _read_fields(cls: type, value: Any, where: str) -> Any:
     prefix = f"{where}." if where else ""
     fields = {}
     for name, kind in field_types(cls).items():
-        if name not in value:
+        if name in value:
+            fields[name] = _read(kind, value[name], f"{prefix}{name}")
+        elif name not in _optional(cls):
             raise DocumentError(f"{prefix}{name} is missing")
-        fields[name] = _read(kind, value[name], f"{prefix}{name}")
     return cls(**fields)
 
 
@@ -107,6 +109,17 @@ def required(kind: Any) -> Any:
     if typing.get_origin(kind) is types.UnionType:
         (kind,) = set(typing.get_args(kind)) - {types.NoneType}
     return kind
+
+
+@functools.cache
+def _optional(cls: type) -> frozenset[str]:
+    """The fields of a dataclass that have a default."""
+    missing = dataclasses.MISSING
+    return frozenset(
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.default is not missing or field.default_factory is not missing
+    )
 
 
 @functools.cache

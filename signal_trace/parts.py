@@ -294,7 +294,8 @@ class Finding:
     ``id`` says which kind of finding it is, ``title`` the same in words. ``level`` is
     `PROBLEM`, `WARNING` or `HINT`. ``message`` names the culprit, ``advice`` says what
     to do. ``evidence`` are the ids of the sends and calls that show it, ``receivers``
-    the receivers that it is about.
+    the receivers that it is about. ``location`` is the line to open first, None where
+    none is known.
     """
 
     id: str
@@ -304,3 +305,4 @@ class Finding:
     advice: str
     evidence: tuple[int, ...]
     receivers: tuple[str, ...]
+    location: Frame | None = None

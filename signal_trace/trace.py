@@ -29,7 +29,7 @@ from signal_trace.parts import (
     Unreceived,
 )
 
-VERSION = "1.0"
+VERSION = "1.1"
 
 
 class TraceError(ValueError):

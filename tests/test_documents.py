@@ -32,6 +32,7 @@ class Work:
     notes: dict[str, Any]
     copies: tuple[Copy, ...]
     best: Copy | None
+    edition: str = "first"
 
 
 WORK = Work(
@@ -49,6 +50,7 @@ PLAIN = {
     "notes": {"pages": 500},
     "copies": [{"shelf": "A", "number": 1}, {"shelf": "A", "number": None}],
     "best": None,
+    "edition": "first",
 }
 
 
@@ -63,6 +65,11 @@ def test_plain_form_is_read_back() -> None:
 def test_unknown_keys_are_passed_over() -> None:
     plain = changed(PLAIN | {"colour": "red"}, ("copies", 0), {"shelf": "A"})
     plain["copies"][0] |= {"number": 1, "state": "worn"}
+    assert from_plain(Work, plain) == WORK
+
+
+def test_key_that_has_a_default_may_be_missing() -> None:
+    plain = {key: value for key, value in PLAIN.items() if key != "edition"}
     assert from_plain(Work, plain) == WORK
 
 

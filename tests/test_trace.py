@@ -117,7 +117,7 @@ def test_text_that_is_no_json_is_refused(text: str, message: str) -> None:
 def test_other_major_version_is_refused() -> None:
     with pytest.raises(TraceError) as caught:
         Trace.from_dict(CHECKOUT.to_dict() | {"version": "2.0"})
-    assert str(caught.value) == "a trace of version 2.0; this signal_trace reads 1.0"
+    assert str(caught.value) == "a trace of version 2.0; this signal_trace reads 1.1"
 
 
 def test_major_version_is_all_that_stands_before_the_dot() -> None:
@@ -129,6 +129,16 @@ def test_newer_minor_version_with_unknown_keys_is_read() -> None:
     document = CHECKOUT.to_dict() | {"version": "1.7", "weather": "fine"}
     document["sends"][0]["mood"] = "good"
     assert Trace.from_dict(document) == replace(CHECKOUT, version="1.7")
+
+
+def test_older_minor_version_without_new_keys_is_read() -> None:
+    document = CHECKOUT.to_dict() | {"version": "1.0"}
+    for finding in document["findings"]:
+        del finding["location"]
+    findings = tuple(replace(one, location=None) for one in CHECKOUT.findings)
+    expected = replace(CHECKOUT, version="1.0", findings=findings)
+    assert CHECKOUT.findings != findings
+    assert Trace.from_dict(document) == expected
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from signal_trace.parts import (
     OPEN,
     OTHER_SENDER,
     PROBLEM,
+    PROXY,
     RAISED,
     RETURNED,
     ROLLED_BACK,
@@ -185,10 +186,11 @@ CHECKOUT = Trace(
                 OTHER_SENDER,
                 sender=sender,
                 near_miss=near_miss,
+                relation=relation,
             )
-            for receiver, line, sender, near_miss in (
-                ("count_lines", 60, "shop.Line", None),
-                ("send_voucher", 70, "shop.GiftOrder", "shop.Order"),
+            for receiver, line, sender, near_miss, relation in (
+                ("count_lines", 60, "shop.Line", None, None),
+                ("send_voucher", 70, "shop.GiftOrder", "shop.Order", PROXY),
             )
         ),
     ),
@@ -215,6 +217,7 @@ CHECKOUT = Trace(
             "Send with send_robust, or catch the exception in the receiver.",
             (3,),
             ("shop.receivers.take_from_stock",),
+            Frame("/srv/shop/receivers.py", 29, "take_from_stock"),
         ),
         Finding(
             "near-miss",
@@ -485,6 +488,7 @@ def traces(draw: st.DrawFn) -> Trace:
         advice=texts,
         evidence=st.lists(ids, max_size=3).map(tuple),
         receivers=st.lists(names, max_size=2).map(tuple),
+        location=st.none() | frames,
     )
     trace = Trace(
         version=VERSION,

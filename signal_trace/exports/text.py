@@ -88,6 +88,8 @@ def _finding(finding: Finding) -> Iterator[str]:
             break_long_words=False,
             break_on_hyphens=False,
         )
+    if finding.location and (place := telling.full_place(finding.location)):
+        yield f"    at {place}"
 
 
 def _other_senders(trace: Trace) -> Iterator[str]:
@@ -99,7 +101,8 @@ def _other_senders(trace: Trace) -> Iterator[str]:
         yield f"{len(missed):>{COLUMN},}  {short_name(signal)}"
         for one in missed:
             if one.near_miss is not None:
-                hears = f"listens to {one.sender}, not to its relative {one.near_miss}"
+                relative = f"its {one.relation or 'relative'} {one.near_miss}"
+                hears = f"listens to {one.sender}, not to {relative}"
                 yield f"{'':>{COLUMN}}    near miss: {one.receiver} {hears}"
 
 

@@ -82,4 +82,5 @@ def _finding(id: str, found: Found) -> Finding:
         advice=found.advice,
         evidence=tuple(islice(dict.fromkeys(found.evidence), MOST_EVIDENCE)),
         receivers=tuple(dict.fromkeys(found.receivers)),
+        location=found.location,
     )

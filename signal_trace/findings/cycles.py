@@ -13,11 +13,13 @@ from signal_trace.findings.facts import (
     Facts,
     Found,
     Run,
+    definition,
     instances,
     kind_of,
 )
-from signal_trace.findings.words import at, counted, way_of
+from signal_trace.findings.words import counted, way_of
 from signal_trace.parts import HINT, NOT_TOLD, PROBLEM, WARNING, Call, Send
+from signal_trace.telling import place
 from signal_trace.tree import short_name
 
 
@@ -78,6 +80,7 @@ def deep_nesting(facts: Facts) -> Iterator[Found]:
         " that does it all in order, in place of signals that set each other off.",
         _ids(way, deepest),
         [call.receiver for _, call in way],
+        deepest.call_site or (definition(way[-1][1]) if way else None),
     )
 
 
@@ -92,7 +95,7 @@ def _cycle(facts: Facts, circles: list[Circle]) -> Found:
     if worst.level > 1:
         message += f", {counted(worst.level, 'level')} deep"
     if last.call_site:
-        message += f", at {at(last.call_site)}"
+        message += f", at {place(last.call_site)}"
     others = len({circle.first.id for circle in circles}) - 1
     if others:
         message += f" (and so in {counted(others, 'other send')})"
@@ -111,6 +114,7 @@ def _cycle(facts: Facts, circles: list[Circle]) -> Found:
             *((circle.first.id, circle.call.id, circle.last.id) for circle in circles),
         ),
         [call.receiver for _, call in way],
+        last.call_site or definition(way[-1][1]),
     )
 
 

@@ -10,10 +10,11 @@ from signal_trace.findings.facts import (
     Facts,
     Found,
     Run,
+    definition,
     instances,
     is_djangos,
 )
-from signal_trace.findings.words import at, counted, listed, times
+from signal_trace.findings.words import counted, listed, places, times
 from signal_trace.parts import HINT, WARNING, Call, Send
 from signal_trace.tree import short_name
 
@@ -68,6 +69,7 @@ def _connected_twice(facts: Facts) -> Iterator[Found]:
             " with a sender and without.",
             [call.id for runs in sends for _, call in runs],
             receivers,
+            definition(runs[-1][1]),
         )
 
 
@@ -109,7 +111,7 @@ def _sent_twice(facts: Facts) -> Iterator[Found]:
     found: defaultdict[object, list[list[Send]]] = defaultdict(list)
     for sends in _from_many_lines(facts):
         for doubles in _same(sends):
-            found[sends[0].signal, at(doubles[0].call_site)].append(doubles)
+            found[sends[0].signal, doubles[0].call_site].append(doubles)
     for all_doubles in sorted(found.values(), key=lambda found: -len(found)):
         names = _heard_all(all_doubles[0])
         names = [name for name in names if facts.wanted(ran_twice, name)]
@@ -168,7 +170,7 @@ def _twice(all_doubles: list[list[Send]], names: list[str]) -> Found:
     is_model_signal = send.signal.startswith(MODEL_SIGNALS)
     more = len(all_doubles) - 1
     others = f" (and so for {counted(more, 'other')})" if more else ""
-    lines = listed(at(one.call_site) for one in sends)
+    lines = places(one.call_site for one in sends)
     return Found(
         HINT if is_model_signal else WARNING,
         f"{listed(names)} ran {times(len(sends))} for {listed(instances(send))}"
@@ -187,4 +189,5 @@ def _twice(all_doubles: list[list[Send]], names: list[str]) -> Found:
             )
         ],
         names,
+        sends[-1].call_site,
     )

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from signal_trace.conf import Settings
-from signal_trace.parts import NOT_TOLD, Call, Send
+from signal_trace.parts import NOT_TOLD, Call, Frame, NotCalled, OmittedCalls, Send
 from signal_trace.trace import Trace
 
 MODEL_SIGNALS = "django.db.models.signals."
@@ -29,6 +29,7 @@ class Found(NamedTuple):
     advice: str
     evidence: Iterable[int]
     receivers: Sequence[str]
+    location: Frame | None
 
 
 class Facts:
@@ -93,6 +94,13 @@ class Facts:
 def id_of(rule: Callable[..., Any]) -> str:
     """The id of what a function finds."""
     return rule.__name__.replace("_", "-")
+
+
+def definition(one: Call | NotCalled | OmittedCalls) -> Frame | None:
+    """The line where a receiver's code begins; None of what isn't written in Python."""
+    if one.file is None or one.line is None:
+        return None
+    return Frame(one.file, one.line, one.receiver.rpartition(".")[2])
 
 
 def is_djangos(receiver: str) -> bool:

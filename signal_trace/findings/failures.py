@@ -6,16 +6,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from signal_trace.findings.facts import Facts, Found, Run
-from signal_trace.findings.words import at, counted, listed
+from signal_trace.findings.facts import Facts, Found, Run, definition
+from signal_trace.findings.words import counted, listed
 from signal_trace.parts import (
     EARLIER_RAISED,
     PROBLEM,
     SWALLOWED,
     WARNING,
+    Call,
     NotCalled,
     Send,
 )
+from signal_trace.telling import place
 from signal_trace.tree import short_name
 
 
@@ -27,7 +29,7 @@ def swallowed_exception(facts: Facts) -> Iterator[Found]:
     for receiver, runs in sorted(failed.items(), key=lambda one: -len(one[1])):
         send, call = runs[0]
         frames = call.error.frames if call.error else ()
-        where = f", at {at(frames[-1])}" if frames else ""
+        where = f", at {place(frames[-1])}" if frames else ""
         kinds = listed(f"{one.error or 'an exception'}" for _, one in runs)
         count = f" in {counted(len(runs), 'call')}" if len(runs) > 1 else ""
         yield Found(
@@ -40,6 +42,8 @@ def swallowed_exception(facts: Facts) -> Iterator[Found]:
             " django.dispatch, which it writes them to.",
             [id for send, call in runs for id in (call.id, send.id)],
             [receiver],
+            next((frame for frame in frames[::-1] if frame.file == call.file), None)
+            or definition(call),
         )
 
 
@@ -53,11 +57,13 @@ def never_ran(facts: Facts) -> Iterator[Found]:
     for one in missed:
         send = sends.get(one.send or 0)
         if send is not None and facts.wanted(never_ran, one.receiver):
-            groups[one.signal, _who_raised(send)].append((send, one))
+            failed = _failed(send)
+            culprit = failed.receiver if failed else None
+            groups[one.signal, culprit].append((send, one))
     for (signal, culprit), pairs in groups.items():
         # Where it is in no trace, it is among what IGNORE leaves out.
         who = culprit or "a receiver that this trace leaves out"
-        send = pairs[0][0]
+        send, first_missed = pairs[0]
         what = next((f" {call.error}" for call in send.calls if call.error), "")
         count = len({send.id for send, _ in pairs})
         more = f" in {counted(count, 'send')}" if count > 1 else ""
@@ -71,8 +77,9 @@ def never_ran(facts: Facts) -> Iterator[Found]:
             " receiver that raises it.",
             [send.id for send, _ in pairs],
             [*([culprit] if culprit else []), *names],
+            definition(_failed(send) or first_missed),
         )
 
 
-def _who_raised(send: Send) -> str | None:
-    return next((call.receiver for call in send.calls if call.error), None)
+def _failed(send: Send) -> Call | None:
+    return next((call for call in send.calls if call.error), None)

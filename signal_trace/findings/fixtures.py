@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from signal_trace.findings.facts import Facts, Found, Run
+from signal_trace.findings.facts import Facts, Found, Run, definition
 from signal_trace.findings.words import counted
 from signal_trace.parts import WARNING
 from signal_trace.tree import short_name
@@ -41,4 +41,5 @@ def fixture_loading(facts: Facts) -> Iterator[Found]:
             "Return early where raw is true: `if raw: return`.",
             ids,
             [receiver],
+            definition(made[0][0][1]),
         )

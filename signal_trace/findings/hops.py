@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from signal_trace.durations import covered, shown
-from signal_trace.findings.facts import Facts, Found, is_djangos
+from signal_trace.findings.facts import Facts, Found, definition, is_djangos
 from signal_trace.findings.words import counted, listed
-from signal_trace.parts import HINT, Send
+from signal_trace.parts import HINT, Frame, Send
 from signal_trace.tree import short_name
 
 
@@ -42,18 +42,18 @@ def _hops(
         return  # As in most traces.
     hops: defaultdict[str, list[Send]] = defaultdict(list)
     names: defaultdict[str, list[str]] = defaultdict(list)
+    lines: dict[str, Frame | None] = {}
     for send in facts.trace.sends:
         if (send.method[0] == "a") is not is_asend:
             continue
-        foreign = [
-            call.receiver for call in send.calls if call.is_async is not is_asend
-        ]
+        foreign = [call for call in send.calls if call.is_async is not is_asend]
         # Where one of Django's own needs the hop, the others cost nothing more.
-        if foreign and not any(map(is_djangos, foreign)):
-            wanted = [name for name in foreign if facts.wanted(rule, name)]
+        if foreign and not any(is_djangos(call.receiver) for call in foreign):
+            wanted = [call for call in foreign if facts.wanted(rule, call.receiver)]
             if wanted:
                 hops[send.signal].append(send)
-                names[send.signal] += wanted
+                names[send.signal] += [call.receiver for call in wanted]
+                lines.setdefault(send.signal, definition(wanted[0]))
     cost = {signal: _cost(facts, sends) for signal, sends in hops.items()}
     for signal, sends in sorted(hops.items(), key=lambda one: -cost[one[0]]):
         yield Found(
@@ -64,6 +64,7 @@ def _hops(
             advice,
             [send.id for send in sends],
             names[signal],
+            lines[signal],
         )
 
 

@@ -5,49 +5,48 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from signal_trace.findings.facts import Facts, Found, is_djangos, kind_of
-from signal_trace.findings.words import at, counted, listed
-from signal_trace.parts import BULK_WRITES, HINT, PARENT, WARNING, Event
+from signal_trace.findings.facts import Facts, Found, definition, is_djangos, kind_of
+from signal_trace.findings.words import counted, listed, places
+from signal_trace.parts import BULK_WRITES, HINT, PARENT, WARNING, Event, NotCalled
 from signal_trace.tree import short_name
 
 
 def near_miss(facts: Facts) -> Iterator[Found]:
-    # By signal and receiver, whom it listens to, and who sent it.
-    missed: defaultdict[tuple[str, str], dict[tuple[str | None, str], None]]
-    missed = defaultdict(dict)
+    missed: defaultdict[tuple[str, str], list[NotCalled]] = defaultdict(list)
     for one in facts.trace.not_called:
         # What is connected for a child needn't hear of its parents.
         near = one.near_miss is not None and one.relation != PARENT
-        if near and one.near_miss and not is_djangos(one.receiver):
-            missed[one.signal, one.receiver][one.sender, one.near_miss] = None
-    for (signal, receiver), pairs in missed.items():
+        if near and not is_djangos(one.receiver):
+            missed[one.signal, one.receiver].append(one)
+    for (signal, receiver), all_missed in missed.items():
+        sends = [send for send in facts.trace.sends if send.signal == signal]
         heard = {
             kind_of(send.sender)
-            for send in facts.trace.sends
-            if send.signal == signal
-            and any(call.receiver == receiver for call in send.calls)
+            for send in sends
+            if any(call.receiver == receiver for call in send.calls)
         }
         # It may be connected for each of them.
-        unheard = [pair for pair in pairs if pair[1] not in heard]
+        unheard = [one for one in all_missed if one.near_miss not in heard]
         if not unheard:
             continue
-        name = short_name(signal)
-        listens = listed(sender or "another sender" for sender, _ in unheard)
-        senders = {sender for _, sender in unheard}
+        listens = listed(one.sender or "another sender" for one in unheard)
+        senders = {one.near_miss: _with_relation(one) for one in unheard}
         yield Found(
             WARNING,
-            f"{receiver} did not hear {name}: it is connected for {listens}, and"
-            f" {listed(sorted(senders))} sent it. A parent, child or proxy counts as"
-            " another sender.",
+            f"{receiver} did not hear {short_name(signal)}: it is connected for"
+            f" {listens}, and {listed(senders.values())} sent it. A parent, child or"
+            " proxy counts as another sender.",
             "Connect it for each of them; or without a sender, and let it look at"
             " issubclass(sender, …).",
-            [
-                send.id
-                for send in facts.trace.sends
-                if send.signal == signal and kind_of(send.sender) in senders
-            ],
+            [send.id for send in sends if kind_of(send.sender) in senders],
             [receiver],
+            definition(unheard[0]),
         )
+
+
+def _with_relation(one: NotCalled) -> str:
+    """Who sent it, and what that is to whom the receiver listens to."""
+    return f"{f'its {one.relation} ' if one.relation else ''}{one.near_miss}"
 
 
 def bulk_write(facts: Facts) -> Iterator[Found]:
@@ -61,7 +60,7 @@ def bulk_write(facts: Facts) -> Iterator[Found]:
         if not names:
             continue
         count = sum(event.count for event in events)
-        lines = listed(at(event.call_site) for event in events if event.call_site)
+        lines = places(event.call_site for event in events)
         yield Found(
             HINT,
             f"{method}() of {model}{f' at {lines}' if lines else ''} sent no signals"
@@ -74,4 +73,5 @@ def bulk_write(facts: Facts) -> Iterator[Found]:
                 if event.call is not None and event.call in facts.by_id
             ],
             names,
+            next((event.call_site for event in events if event.call_site), None),
         )

@@ -6,9 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from signal_trace.findings.doubles import ORDINARY
-from signal_trace.findings.facts import Facts, Found, is_djangos
-from signal_trace.findings.words import at, counted, listed
-from signal_trace.parts import MAIL, PROBLEM, ROLLED_BACK, TASK, WARNING, Call, Event
+from signal_trace.findings.facts import Facts, Found, definition, is_djangos
+from signal_trace.findings.words import counted, listed, places
+from signal_trace.parts import (
+    MAIL,
+    PROBLEM,
+    ROLLED_BACK,
+    TASK,
+    WARNING,
+    Call,
+    Event,
+    Frame,
+)
 
 
 def rolled_back(facts: Facts) -> Iterator[Found]:
@@ -37,6 +46,7 @@ def rolled_back(facts: Facts) -> Iterator[Found]:
             *(call.id for call in calls),
         ],
         names,
+        _first_line(sent) or definition(calls[0]),
     )
 
 
@@ -48,7 +58,7 @@ def work_before_commit(facts: Facts) -> Iterator[Found]:
             done[call.receiver, event.kind].append(event)
     for (receiver, kind), events in done.items():
         subjects = listed(event.subject for event in events)
-        lines = listed(at(event.call_site) for event in events if event.call_site)
+        lines = places(event.call_site for event in events)
         yield Found(
             WARNING,
             f"{receiver} {'sent' if kind == MAIL else 'enqueued'}"
@@ -59,6 +69,7 @@ def work_before_commit(facts: Facts) -> Iterator[Found]:
             " after a rollback not at all.",
             [event.call for event in events if event.call is not None],
             [receiver],
+            _first_line(events) or definition(facts.by_id[events[0].call or 0][1]),
         )
 
 
@@ -67,6 +78,10 @@ def _outside(facts: Facts) -> Iterator[Event]:
     for event in facts.trace.events:
         if event.kind in (MAIL, TASK) and event.call and not event.in_callback:
             yield event
+
+
+def _first_line(events: list[Event]) -> Frame | None:
+    return next((event.call_site for event in events if event.call_site), None)
 
 
 def _kinds(events: list[Event]) -> list[str]:

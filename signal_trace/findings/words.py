@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from signal_trace.parts import Frame
+from signal_trace.telling import place
 
 LONGEST_SQL = 120
 
@@ -39,9 +40,9 @@ def way_of(names: list[str], most: int = 12) -> str:
     return " → ".join(names)
 
 
-def at(line: Frame | None) -> str:
-    """A line of code; of none that is known, nothing."""
-    return f"{line.file}:{line.line}" if line else ""
+def places(lines: Iterable[Frame | None]) -> str:
+    """Lines of code, those that are known, as ``listed``."""
+    return listed(place(line) for line in lines if line)
 
 
 def short_sql(sql: str) -> str:

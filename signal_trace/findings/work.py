@@ -13,11 +13,13 @@ from signal_trace.findings.facts import (
     MOST_EVIDENCE,
     Facts,
     Found,
+    definition,
     is_djangos,
     kind_of,
 )
-from signal_trace.findings.words import at, counted, short_sql, times
-from signal_trace.parts import HINT, WARNING, Call, Send
+from signal_trace.findings.words import counted, short_sql, times
+from signal_trace.parts import HINT, WARNING, Call, OmittedCalls, Send
+from signal_trace.telling import place
 from signal_trace.tree import short_name
 
 # A receiver none of whose calls is slow is slow as a whole only where it takes so much
@@ -29,12 +31,14 @@ def slow_receiver(facts: Facts) -> Iterator[Found]:
     trace, limit = facts.trace, facts.settings.SLOW_RECEIVER_MS * 1e6
     own: defaultdict[str, int] = defaultdict(int)
     omitted: Counter[str] = Counter()
+    left_out: dict[str, OmittedCalls] = {}
     for call in facts.calls:
         own[call.receiver] += call.self_ns or 0
     for one in trace.omitted:
         for calls in one.calls:
             own[calls.receiver] += calls.self_ns
             omitted[calls.receiver] += calls.count
+            left_out[calls.receiver] = calls
     slow = {receiver: self_ns for receiver, self_ns in own.items() if self_ns >= limit}
     kept_of: dict[str, list[Call]] = {receiver: [] for receiver in slow}
     for call in facts.calls if slow else ():
@@ -64,6 +68,7 @@ def slow_receiver(facts: Facts) -> Iterator[Found]:
             " nobody waits for to a background task, from transaction.on_commit().",
             [call.id for call in worst],
             [receiver],
+            definition(worst[0] if worst else left_out[receiver]),
         )
 
 
@@ -99,6 +104,7 @@ def repeated_call(facts: Facts) -> Iterator[Found]:
             " together; or let the receiver return early where it has nothing to do.",
             [call.id for call in calls],
             [receiver],
+            sends[0].call_site,
         )
 
 
@@ -127,6 +133,7 @@ def repeated_query(facts: Facts) -> Iterator[Found]:
             " bulk_update(), which send no signals of their own.",
             [call.id for call in one.calls],
             [receiver],
+            definition(one.calls[0]),
         )
 
 
@@ -173,5 +180,5 @@ def _executing(sends: list[Send], receiver: str, sql: str) -> list[Call]:
 
 
 def _sent(send: Send) -> str:
-    where = f" sent at {at(send.call_site)}" if send.call_site else ""
+    where = f" sent at {place(send.call_site)}" if send.call_site else ""
     return f"{short_name(send.signal)} of {kind_of(send.sender)}{where}"

@@ -9,6 +9,7 @@ from signal_trace.durations import in_ms
 from signal_trace.exports.text import printable
 from signal_trace.highlights import all_queries, failures, slowest
 from signal_trace.parts import PROBLEM, ROLLED_BACK
+from signal_trace.telling import full_place
 from signal_trace.trace import Trace
 
 PREFIX = "signal_trace_"
@@ -31,7 +32,8 @@ class LogSink:
     - ``omitted``: sends that the trace only counts, for being too many
     - ``slowest_receiver`` by self time, ``slowest_receiver_ms`` (or None)
     - ``failed_receivers``: objects of ``receiver``, ``error`` and ``signal``
-    - ``findings``: objects of ``id``, ``level``, ``message`` and ``receivers``
+    - ``findings``: objects of ``id``, ``level``, ``message``, ``receivers`` and
+      ``location``, a file's path and the line
     - ``error``: the exception that ended what was recorded (or None)
     - ``attributes``: those of the trace, such as ``method`` and ``path``
 
@@ -104,6 +106,7 @@ def summary(trace: Trace) -> dict[str, Any]:
             "level": one.level,
             "message": one.message,
             "receivers": list(one.receivers),
+            "location": one.location and full_place(one.location),
         }
         for one in trace.findings
     ]

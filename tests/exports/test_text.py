@@ -27,6 +27,7 @@ POST /checkout/: 20.00 ms, 2 sends, 4 calls, 18.00 ms in receivers, 9 SQL 6.00 m
 started at 2026-01-02T03:04:05.000+00:00
 ✗ problem: shop.receivers.take_from_stock raised, and 1 receiver never ran.
     Send with send_robust, or catch the exception in the receiver.
+    at /srv/shop/receivers.py:29
 · hint: shop.receivers.send_voucher listens to shop.GiftOrder.
     Connect it for shop.Order, if it is to hear that as well.
 ✗ ended by ValueError: no stock
@@ -44,7 +45,7 @@ slowest: shop.receivers.Mailer.send, 4.00 ms of its own
 
 receivers that are connected for other senders, and were not called:
           2  post_save
-               near miss: shop.receivers.send_voucher listens to shop.GiftOrder, not to its relative shop.Order
+               near miss: shop.receivers.send_voucher listens to shop.GiftOrder, not to its proxy shop.Order
 
 2,101 sends that no receiver heard:
       1,201  pre_init from shop.Order (1,200), shop.Line (1)
@@ -60,6 +61,12 @@ def test_trace_of_nothing_is_short() -> None:
     first, second = EMPTY.export("text").splitlines()
     assert first == "block: 0.000 ms, 0 sends, 0 calls, 0.000 ms in receivers"
     assert second.startswith("started at ")
+
+
+def test_near_miss_whose_relation_is_not_known_is_of_a_relative() -> None:
+    *others, near = CHECKOUT.not_called
+    trace = replace(CHECKOUT, not_called=(*others, replace(near, relation=None)))
+    assert "not to its relative shop.Order" in trace.export("text")
 
 
 def test_one_is_singular() -> None:
@@ -165,7 +172,8 @@ def test_any_trace_is_written_in_printable_lines(trace: Trace) -> None:
     nodes = len(list(walk_folded(trace)))
     highlights = len(failures(trace)) + len(slowest(trace, 1)) + bool(trace.error)
     findings = len(trace.findings) + sum(
-        bool(one.advice.strip(" ")) for one in trace.findings
+        bool(one.advice.strip(" ")) + bool(one.location and one.location.file)
+        for one in trace.findings
     )
     heading = 2 + findings + highlights + 2 * bool(trace.sends)
     others = [one for one in trace.not_called if one.send is None]

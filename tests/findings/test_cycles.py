@@ -19,7 +19,7 @@ def test_receiver_that_saves_its_own_instance_is_found_with_the_way() -> None:
     assert finding.level == WARNING
     assert finding.message == (
         "post_save of shop.Order(pk=1) was sent again inside its own receiver"
-        " shop.receivers.announce, at /srv/shop/views.py:12: post_save →"
+        " shop.receivers.announce, at shop/views.py:12: post_save →"
         " shop.receivers.announce → placed → shop.receivers.give_number → post_save."
     )
     assert finding.evidence == (1, 2, 3, 4, 5)

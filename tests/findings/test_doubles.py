@@ -80,7 +80,7 @@ def test_one_thing_saved_from_two_lines_is_found() -> None:
     assert finding.level == HINT
     assert finding.message == (
         "shop.receivers.index ran twice for shop.Order(pk=1): post_save was sent with"
-        " the same arguments from /srv/shop/views.py:30 and /srv/shop/views.py:41."
+        " the same arguments from shop/views.py:30 and shop/views.py:41."
     )
     assert finding.evidence == (1, 2, 4, 5)
 

@@ -37,7 +37,7 @@ def test_swallowed_exception_is_a_problem_with_its_receiver_and_error() -> None:
     assert finding.level == PROBLEM
     assert finding.message == (
         "shop.receivers.print_label raised ValueError: no postcode, at"
-        " /srv/shop/mail.py:12, and send_robust of order_paid swallowed it: what was"
+        " shop/mail.py:12, and send_robust of order_paid swallowed it: what was"
         " left to do was not done."
     )
     assert finding.evidence == (3, 1)

@@ -46,6 +46,10 @@ def test_every_finding_is_documented_under_a_heading_of_its_own() -> None:
     assert headings == list(IDS)
 
 
+def test_where_to_look_is_documented_of_every_finding() -> None:
+    assert DOCS.read_text().count("\n**Where to look:** ") == len(IDS)
+
+
 def test_every_field_of_a_finding_is_documented() -> None:
     documented = re.findall(r"^\| `(\w+)` \|", DOCS.read_text(), re.MULTILINE)
     assert documented == [field.name for field in fields(Finding)]

@@ -3,9 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 from signal_trace.parts import (
+    CHILD,
     HINT,
     MAIL,
     OTHER_SENDER,
+    PARENT,
+    PROXY,
     UPDATE,
     WARNING,
     Event,
@@ -20,8 +23,12 @@ def missed(
     receiver: str = "shop.receivers.index",
     sender: str | None = "shop.Product",
     near_miss: str | None = "shop.Kettle",
+    relation: str | None = CHILD,
 ) -> NotCalled:
-    return NotCalled(None, SAVED, receiver, None, None, OTHER_SENDER, sender, near_miss)
+    return NotCalled(
+        *(None, SAVED, receiver, None, None, OTHER_SENDER),
+        *(sender, near_miss, relation if near_miss else None),
+    )
 
 
 def kettle(receiver: str = "mail") -> Any:
@@ -36,7 +43,7 @@ def test_receiver_that_listens_to_the_parent_is_named_with_both() -> None:
     assert finding.level == WARNING
     assert finding.message.startswith(
         "shop.receivers.index did not hear post_save: it is connected for shop.Product,"
-        " and shop.Kettle sent it."
+        " and its child shop.Kettle sent it. A parent, child or proxy counts"
     )
     assert finding.evidence == (3,)
     assert finding.receivers == ("shop.receivers.index",)
@@ -44,10 +51,18 @@ def test_receiver_that_listens_to_the_parent_is_named_with_both() -> None:
 
 def test_several_near_misses_of_one_receiver_are_one_finding() -> None:
     trace = traced(
-        kettle(), not_called=(missed(), missed(near_miss="shop.Teapot"), missed())
+        kettle(),
+        not_called=(
+            missed(),
+            missed(near_miss="shop.Teapot", relation=PROXY),
+            missed(near_miss="shop.Mug", relation=None),
+            missed(),
+        ),
     )
-    message = only(trace, "near-miss").message
-    assert "for shop.Product, and shop.Kettle and shop.Teapot sent it" in message
+    assert (
+        "for shop.Product, and its child shop.Kettle, its proxy shop.Teapot and"
+        " shop.Mug sent it."
+    ) in only(trace, "near-miss").message
 
 
 def test_sender_that_cannot_be_known_is_not_named() -> None:
@@ -57,6 +72,11 @@ def test_sender_that_cannot_be_known_is_not_named() -> None:
 
 def test_receiver_that_is_connected_for_both_missed_nothing() -> None:
     trace = traced(kettle("index"), not_called=(missed(),))
+    assert found(trace, "near-miss") == []
+
+
+def test_receiver_of_a_child_needs_not_hear_of_its_parents() -> None:
+    trace = traced(kettle(), not_called=(missed(relation=PARENT),))
     assert found(trace, "near-miss") == []
 
 
@@ -80,7 +100,7 @@ def test_bulk_write_names_model_method_line_and_receivers() -> None:
     finding = only(trace, "bulk-write")
     assert finding.level == HINT
     assert finding.message == (
-        "update() of shop.Product at /srv/shop/views.py:7 sent no signals (1 time):"
+        "update() of shop.Product at shop/views.py:7 sent no signals (1 time):"
         " shop.receivers.index and shop.receivers.level did not hear of it."
     )
     assert finding.evidence == (2,)

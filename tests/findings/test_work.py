@@ -100,7 +100,7 @@ def test_loop_that_sets_a_receiver_off_is_pointed_at() -> None:
     assert finding.level == WARNING
     assert finding.message == (
         "shop.receivers.recount ran 12 times for post_save of shop.Order sent at"
-        " /srv/shop/views.py:7: 6.00 ms in all, with 12 queries."
+        " shop/views.py:7: 6.00 ms in all, with 12 queries."
     )
     assert finding.evidence == tuple(range(2, 25, 2))
 
@@ -180,7 +180,7 @@ def test_statement_repeated_by_the_calls_of_one_loop_is_named() -> None:
     finding = only(loop(12, executed(SELECT, 1)), "repeated-query")
     assert finding.message == (
         "shop.receivers.recount executed one statement 12 times in 12 calls for"
-        " post_save of shop.Order sent at /srv/shop/views.py:7: "
+        " post_save of shop.Order sent at shop/views.py:7: "
         "SELECT name FROM shop_product WHERE id = %s"
     )
     assert len(finding.evidence) == 12

@@ -103,12 +103,14 @@ SUMMARY = {
                 "shop.receivers.take_from_stock raised, and 1 receiver never ran."
             ),
             "receivers": ["shop.receivers.take_from_stock"],
+            "location": "/srv/shop/receivers.py:29",
         },
         {
             "id": "near-miss",
             "level": "hint",
             "message": "shop.receivers.send_voucher listens to shop.GiftOrder.",
             "receivers": ["shop.receivers.send_voucher"],
+            "location": None,
         },
     ],
     "error": "ValueError",
