@@ -57,11 +57,11 @@ def find(trace: Trace, settings: Settings) -> tuple[Finding, ...]:
         return ()
     facts = Facts(trace, settings)
     found = [
-        _finding(id, one)
+        finding
         for id, rule in zip(IDS, RULES, strict=True)
         if id not in settings.SILENCED_FINDINGS
-        for one in rule(facts)
-        if all(facts.wanted(rule, receiver) for receiver in one.receivers)
+        for finding in (_finding(id, one) for one in rule(facts))
+        if all(facts.wanted(rule, receiver) for receiver in finding.receivers)
     ]
     return tuple(sorted(found, key=lambda one: LEVELS.index(one.level)))
 

@@ -61,10 +61,10 @@ def cycle(facts: Facts) -> Iterator[Found]:
 
 def deep_nesting(facts: Facts) -> Iterator[Found]:
     inside = facts.inside
-    depths: dict[int | None, int] = {None: 0}
+    depths: dict[int, int] = {}  # Of calls in nested sends; of others it is 1.
     deepest, most = None, 0
-    for send in facts.trace.sends if inside else ():
-        depth = depths[send.parent] + 1
+    for send in [send for send in facts.trace.sends if send.parent is not None]:
+        depth = depths.get(send.parent or 0, 1) + 1
         if depth > most:
             deepest, most = send, depth
         for call in send.calls:
@@ -131,38 +131,54 @@ def _circles(facts: Facts) -> Iterator[Circle]:
     inside = facts.inside
     if not inside:
         return
-    sends = facts.trace.sends
     outer = {
-        send.id: send for send in sends for call in send.calls if call.id in inside
+        send.id: send
+        for send in facts.trace.sends
+        for call in send.calls
+        if call.id in inside
     }
+    keys = _keys(facts, outer)
+    if not keys:
+        return
     waiting = [(0, send) for send in outer.values() if send.parent is None]
-    # The sends around what is at hand; their depths, by what makes them the same; and
-    # how often each signal is among them, so that most sends need no key.
+    # The sends around what is at hand, and their depths, by what makes them the same.
     path: list[Send] = []
-    keys: list[Hashable] = []
     depths: defaultdict[Hashable, list[int]] = defaultdict(list)
-    signals: dict[str, int] = defaultdict(int)
-    nested = {send.signal for sends in inside.values() for send in sends}
     while waiting:
         depth, send = waiting.pop()
         while len(path) > depth:
-            signals[path.pop().signal] -= 1
-            depths[keys.pop()].pop()
+            left = path.pop()
+            if left.id in keys:
+                depths[keys[left.id]].pop()
         path.append(send)
-        keys.append(_key(facts, send) if send.signal in nested else None)
-        depths[keys[-1]].append(depth)
-        signals[send.signal] += 1
+        if send.id in keys:
+            depths[keys[send.id]].append(depth)
         for call in send.calls:
             for below in inside.get(call.id, ()):
-                key = _key(facts, below) if signals.get(below.signal) else None
-                around = depths.get(key)
-                if around and key is not None:
+                around = depths.get(keys[below.id]) if below.id in keys else None
+                if around:
                     first = path[around[0]]
                     way_in = path[around[0] + 1] if around[0] < depth else below
                     [entered] = [one for one in first.calls if one.id == way_in.parent]
                     yield Circle(len(around), first, entered, below)
                 if below.id in outer:
                     waiting.append((depth + 1, below))
+
+
+def _keys(facts: Facts, outer: dict[int, Send]) -> dict[int, Hashable]:
+    """By their ids, what makes sends the same; of those only that may be in a circle,
+    since there is another one like it."""
+    nested = {send.signal for sends in facts.inside.values() for send in sends}
+    signals = nested & {send.signal for send in outer.values()}
+    first: dict[Hashable, int] = {}
+    keys: dict[int, Hashable] = {}
+    for send in facts.trace.sends if signals else ():
+        if send.signal in signals and (send.parent is not None or send.id in outer):
+            key = _key(facts, send)
+            known = first.setdefault(key, send.id)
+            if known != send.id and key is not None:
+                keys[known] = keys[send.id] = key
+    return keys
 
 
 def _key(facts: Facts, send: Send) -> Hashable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from signal_trace.findings.facts import (
     MODEL_SIGNALS,
@@ -126,16 +126,32 @@ def _from_many_lines(facts: Facts) -> Iterator[list[Send]]:
     for sends in facts.by_line.values():
         if sends[0].signal not in ORDINARY:
             lines[sends[0].signal].append(sends)
-    groups: defaultdict[object, list[Send]] = defaultdict(list)
+    groups: defaultdict[Hashable, list[Send]] = defaultdict(list)
     for of_signal in lines.values():
-        for sends in of_signal if len(of_signal) > 1 else ():
-            for send in sends:
-                instance = send.arguments.get("instance")
-                about = (instance,) if type(instance) is str else instances(send)
-                groups[send.signal, send.parent, *about].append(send)
+        for about, send in _in_many(of_signal) if len(of_signal) > 1 else ():
+            groups[send.signal, send.parent, about].append(send)
     for sends in groups.values():
         if len(sends) > 1 and instances(sends[0]):
             yield sends
+
+
+def _in_many(lines: list[list[Send]]) -> Iterator[tuple[Hashable, Send]]:
+    """Those sends that more than one line sent about the same: few, mostly."""
+    told = [list(map(_about, sends)) for sends in lines]
+    seen: set[Hashable] = set()
+    shared: set[Hashable] = set()
+    for of_line in map(set, told):
+        shared |= of_line & seen
+        seen |= of_line
+    for abouts, sends in zip(told, lines, strict=True) if shared else ():
+        for about, send in zip(abouts, sends, strict=True):
+            if about in shared:
+                yield about, send
+
+
+def _about(send: Send) -> Hashable:
+    instance = send.arguments.get("instance")
+    return instance if type(instance) is str else instances(send)
 
 
 def _same(sends: list[Send]) -> Iterator[list[Send]]:

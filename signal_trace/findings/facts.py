@@ -48,15 +48,23 @@ class Facts:
 
     def wanted(self, rule: Callable[..., Any], receiver: str) -> bool:
         """Whether what *rule* finds of *receiver* isn't silenced."""
-        return not any(
-            receiver == name or receiver.startswith(f"{name}.")
-            for name in self._silenced.get(id_of(rule), ())
+        silenced = self._silenced.get(id_of(rule))
+        return not silenced or not any(
+            receiver == name or receiver.startswith(f"{name}.") for name in silenced
         )
 
     @cached_property
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> list[Call]:
         """Every call."""
-        return self.trace.calls
+        return [call for send in self.trace.sends for call in send.calls]
+
+    @cached_property
+    def calls_of(self) -> dict[str, list[Call]]:
+        """The calls of each receiver."""
+        calls: defaultdict[str, list[Call]] = defaultdict(list)
+        for call in self.calls:
+            calls[call.receiver].append(call)
+        return calls
 
     @cached_property
     def by_id(self) -> dict[int, Run]:
@@ -122,5 +130,8 @@ def instances(send: Send) -> tuple[str, ...]:
         values = (send.sender, *send.arguments.values())
     else:
         values = (instance,)
-    about = tuple([one for one in values if type(one) is str and "(pk=" in one])
-    return () if any(one.endswith("(pk=None)") for one in about) else about
+    about = [one for one in values if type(one) is str and "(pk=" in one]
+    for one in about:
+        if one.endswith("(pk=None)"):
+            return ()
+    return tuple(about)

@@ -3,7 +3,7 @@ again."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from heapq import nlargest
 from typing import NamedTuple
@@ -30,27 +30,20 @@ SLOW_SHARE = 0.1
 def slow_receiver(facts: Facts) -> Iterator[Found]:
     trace, limit = facts.trace, facts.settings.SLOW_RECEIVER_MS * 1e6
     own: defaultdict[str, int] = defaultdict(int)
-    omitted: Counter[str] = Counter()
-    left_out: dict[str, OmittedCalls] = {}
-    for call in facts.calls:
-        own[call.receiver] += call.self_ns or 0
-    for one in trace.omitted:
-        for calls in one.calls:
-            own[calls.receiver] += calls.self_ns
-            omitted[calls.receiver] += calls.count
-            left_out[calls.receiver] = calls
+    for receiver, calls in facts.calls_of.items():
+        own[receiver] = sum([call.self_ns or 0 for call in calls])
+    left_out: defaultdict[str, list[OmittedCalls]] = defaultdict(list)
+    for omitted in [calls for one in trace.omitted for calls in one.calls]:
+        own[omitted.receiver] += omitted.self_ns
+        left_out[omitted.receiver].append(omitted)
     slow = {receiver: self_ns for receiver, self_ns in own.items() if self_ns >= limit}
-    kept_of: dict[str, list[Call]] = {receiver: [] for receiver in slow}
-    for call in facts.calls if slow else ():
-        if call.receiver in kept_of:
-            kept_of[call.receiver].append(call)
     for receiver, self_ns in sorted(slow.items(), key=lambda one: -one[1]):
-        kept = kept_of[receiver]
+        kept = facts.calls_of.get(receiver, [])
         worst = nlargest(MOST_EVIDENCE, kept, key=lambda call: call.self_ns or 0)
         slowest = (worst[0].self_ns or 0) if worst else 0
         if slowest < limit and self_ns < SLOW_SHARE * trace.duration_ns:
             continue
-        count = len(kept) + omitted[receiver]
+        count = len(kept) + sum([one.count for one in left_out[receiver]])
         message = f"{receiver} took {shown(self_ns)} of its own in"
         message += f" {counted(count, 'call')}"
         if count > 1 and kept:
@@ -68,27 +61,26 @@ def slow_receiver(facts: Facts) -> Iterator[Found]:
             " nobody waits for to a background task, from transaction.on_commit().",
             [call.id for call in worst],
             [receiver],
-            definition(worst[0] if worst else left_out[receiver]),
+            definition(worst[0] if worst else left_out[receiver][0]),
         )
 
 
 def repeated_call(facts: Facts) -> Iterator[Found]:
     limit = facts.settings.REPEATED_CALLS
-    # By receiver: how often each line set it off, and with which sends.
-    found: defaultdict[str, list[tuple[int, list[Send]]]] = defaultdict(list)
+    # By receiver, the calls that each line set off, with one of the sends.
+    found: defaultdict[str, list[tuple[list[Call], Send]]] = defaultdict(list)
     for sends in facts.by_line.values():
         if len(sends) >= limit:
-            counts = Counter([call.receiver for send in sends for call in send.calls])
-            for receiver, count in counts.items():
-                if count >= limit and not is_djangos(receiver):
-                    found[receiver].append((count, sends))
+            calls_of: defaultdict[str, list[Call]] = defaultdict(list)
+            for call in [call for send in sends for call in send.calls]:
+                calls_of[call.receiver].append(call)
+            for receiver, calls in calls_of.items():
+                if len(calls) >= limit and not is_djangos(receiver):
+                    found[receiver].append((calls, sends[0]))
     for lines in found.values():
-        lines.sort(key=lambda line: -line[0])
-    for receiver, lines in sorted(found.items(), key=lambda one: -one[1][0][0]):
-        count, sends = lines[0]
-        calls = [
-            call for send in sends for call in send.calls if call.receiver == receiver
-        ]
+        lines.sort(key=lambda line: -len(line[0]))
+    for receiver, lines in sorted(found.items(), key=lambda one: -len(one[1][0][0])):
+        calls, send = lines[0]
         total = sum([call.duration_ns or 0 for call in calls])
         queries = sum(
             [call.queries.count + call.queries.nested_count for call in calls]
@@ -98,13 +90,13 @@ def repeated_call(facts: Facts) -> Iterator[Found]:
         costly = queries or total >= facts.settings.SLOW_RECEIVER_MS * 1e6
         yield Found(
             WARNING if costly else HINT,
-            f"{receiver} ran {times(count)} for {_sent(sends[0])}"
+            f"{receiver} ran {times(len(calls))} for {_sent(send)}"
             f"{more if len(lines) > 1 else ''}: {shown(total)} in all{did}.",
             "If that line is in a loop, do the work once after it, for all rows"
             " together; or let the receiver return early where it has nothing to do.",
             [call.id for call in calls],
             [receiver],
-            sends[0].call_site,
+            send.call_site,
         )
 
 
