@@ -12,3 +12,4 @@ class SignalTraceConfig(AppConfig):
         register(checks.check_settings)
         register(checks.check_sinks)
         register(checks.check_silenced_findings)
+        register(checks.check_idle_settings)

@@ -1,12 +1,20 @@
-"""System checks: each wrong setting is an error that says which, and the remedy."""
+"""System checks: each wrong setting is an error that says which, and the remedy; what
+is right and does nothing is a warning."""
 
 from __future__ import annotations
 
+import string
+import sys
 from typing import Any
 
-from django.core.checks import CheckMessage, Error
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Warning
 
 from signal_trace import conf, findings, sinks
+from signal_trace.signal_names import full_names
+
+# What no name begins or ends with.
+AROUND_NAMES = f"{string.whitespace}.*"
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
@@ -43,4 +51,60 @@ def check_silenced_findings(**_: Any) -> list[CheckMessage]:
         )
         for entry in conf.settings().SILENCED_FINDINGS
         if not findings.names_finding(entry)
+    ]
+
+
+def check_idle_settings(**_: Any) -> list[CheckMessage]:
+    """``signal_trace.W001``: a name that can be nobody's; ``W002``: a signal's name in
+    short; ``W003``: stacks that are not asked for."""
+    settings = conf.settings()
+    found: list[CheckMessage] = []
+    for entry in settings.IGNORE:
+        found += _idle_name("IGNORE", entry, entry) or _short_name(entry)
+    for entry in settings.SILENCED_FINDINGS:
+        id, receiver = entry.partition(":")[::2]
+        if id in findings.IDS and receiver:
+            found += _idle_name("SILENCED_FINDINGS", entry, receiver)
+    if settings.STACKS and not settings.CALL_SITES:
+        found.append(
+            Warning(
+                f"{conf.NAME}['STACKS'] does nothing, since CALL_SITES is False.",
+                hint='Set "CALL_SITES": True, or leave STACKS out.',
+                id="signal_trace.W003",
+            )
+        )
+    return found
+
+
+def _idle_name(key: str, entry: str, name: str) -> list[CheckMessage]:
+    """The warning that a *name*, that of an *entry*, can be nobody's."""
+    right = name.strip(AROUND_NAMES)
+    if name == right != "":
+        return []
+    right = (entry.removesuffix(name) + right).removesuffix(":")
+    return [
+        Warning(
+            f"{conf.NAME}[{key!r}] has {entry!r}, which does nothing: no name is like"
+            " that.",
+            hint=f"Write {right!r}, which covers what begins with it and a dot, too."
+            if right
+            else "Leave it out.",
+            id="signal_trace.W001",
+        )
+    ]
+
+
+def _short_name(entry: str) -> list[CheckMessage]:
+    if "." in entry or entry in sys.modules or entry in apps.app_configs:
+        return []
+    names = " or ".join(map(repr, full_names(entry)))
+    if not names:
+        return []
+    return [
+        Warning(
+            f"{conf.NAME}['IGNORE'] has {entry!r}, which does nothing: names are full"
+            " ones.",
+            hint=f"Write {names}.",
+            id="signal_trace.W002",
+        )
     ]

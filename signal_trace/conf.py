@@ -125,7 +125,7 @@ def _problems(given: Any) -> Iterator[tuple[Any, Problem]]:
             None,
             Problem(
                 "signal_trace.E002",
-                f"{NAME} is {_shown(given)}, which is no dict.",
+                f"{NAME} must be a dict, not {_shown(given)}.",
                 f'Write {NAME} = {{"ENABLED": True}}, or leave the setting out.',
             ),
         )
@@ -141,61 +141,81 @@ def _problems(given: Any) -> Iterator[tuple[Any, Problem]]:
             )
             message = f"{NAME}[{key!r}] is no setting of signal_trace."
             yield key, Problem("signal_trace.E001", message, hint)
-        for where, wrong, kind, example in _wrong_values(key, value):
-            message = f"{NAME}[{key!r}]{where} is {_shown(wrong)}, which is no {kind}."
+        for wrong, example in _wrong_values(key, value):
+            message = f"{NAME}[{key!r}]{wrong}."
             yield key, Problem("signal_trace.E002", message, f"For example: {example}.")
 
 
-def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, Any, str, str]]:
-    """What of a setting's value is wrong: where in it, what stands there, what should,
-    and an example."""
+def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """What of a setting's value is wrong, behind the setting's name, and an example."""
     if key in SWITCHES and type(value) is not bool:
-        yield "", value, "bool", f'"{key}": True'
+        yield _must_be("True or False", value), f'"{key}": True'
     elif key == "ARGUMENTS" and value not in (ALL_THAT_IS_SAFE, NAMES_ONLY, NOTHING):
-        yield "", value, 'level ("safe", "names" or "off")', '"ARGUMENTS": "names"'
+        yield _must_be('"safe", "names" or "off"', value), '"ARGUMENTS": "names"'
     elif key == "MAX_SENDS" and (type(value) is not int or value < 0):
-        yield "", value, "number from 0", '"MAX_SENDS": 10_000'
+        yield _must_be("a whole number from 0", value), '"MAX_SENDS": 10_000'
     elif key == "SLOW_RECEIVER_MS" and not _is_duration(value):
-        yield "", value, "number from 0", '"SLOW_RECEIVER_MS": 35'
+        yield _must_be("a number from 0", value), '"SLOW_RECEIVER_MS": 35'
     elif key in COUNTS and (type(value) is not int or value < 2):
-        yield "", value, "number from 2", f'"{key}": 10'
-    elif key == "SILENCED_FINDINGS":
-        example = '"SILENCED_FINDINGS": ["bulk-write", "cycle:shop.receivers"]'
-        yield from _wrong_items(value, _is_name, "finding", example)
-    elif key == "IGNORE":
-        example = '"IGNORE": ["django.contrib.sessions", "shop.AuditEntry"]'
-        yield from _wrong_items(value, _is_name, "dotted name", example)
-    elif key == "SINKS":
-        example = '"SINKS": [{"BACKEND": "signal_trace.sinks.LogSink", "OPTIONS": {}}]'
-        yield from _wrong_items(value, _is_sink, "sink", example)
+        yield _must_be("a whole number from 2", value), f'"{key}": 10'
+    elif key in LISTS:
+        kind, wrong_item, example = LISTS[key]
+        if not isinstance(value, list | tuple | set):
+            yield _must_be(f"a list of {kind}s", value), example
+            return
+        for number, item in enumerate(value):
+            if wrong := wrong_item(item):
+                yield f"[{number}]{wrong}", example
 
 
-def _wrong_items(
-    value: Any, is_right: Callable[[Any], bool], kind: str, example: str
-) -> Iterator[tuple[str, Any, str, str]]:
-    if not isinstance(value, list | tuple | set):
-        yield "", value, f"list of {kind}s", example
-        return
-    for number, item in enumerate(value):
-        if not is_right(item):
-            yield f"[{number}]", item, kind, example
-
-
-def _is_name(value: Any) -> bool:
-    return type(value) is str
+def _must_be(what: str, value: Any) -> str:
+    return f" must be {what}, not {_shown(value)}"
 
 
 def _is_duration(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value < math.inf
 
 
-def _is_sink(value: Any) -> bool:
-    return (
-        type(value) is dict
-        and value.keys() <= {"BACKEND", "OPTIONS"}
-        and type(value.get("BACKEND")) is str
-        and type(value.get("OPTIONS", {})) is dict
-    )
+def _wrong_name(value: Any) -> str:
+    return "" if type(value) is str else _must_be("a dotted name", value)
+
+
+def _wrong_finding(value: Any) -> str:
+    return "" if type(value) is str else _must_be("a finding", value)
+
+
+def _wrong_sink(value: Any) -> str:
+    if type(value) is not dict or "BACKEND" not in value:
+        return _must_be("a dict with a BACKEND", value)
+    for key in value:
+        if key not in ("BACKEND", "OPTIONS"):
+            given = f" has the key {_shown(key)}"
+            return f"{given}, and a sink has none but 'BACKEND' and 'OPTIONS'"
+    if type(value["BACKEND"]) is not str:
+        return f"['BACKEND']{_must_be('a dotted path', value['BACKEND'])}"
+    if type(value.get("OPTIONS", {})) is not dict:
+        return f"['OPTIONS']{_must_be('a dict', value['OPTIONS'])}"
+    return ""
+
+
+# Of what kind the items of a list are, what is wrong with one, and an example.
+LISTS: dict[str, tuple[str, Callable[[Any], str], str]] = {
+    "SILENCED_FINDINGS": (
+        "finding",
+        _wrong_finding,
+        '"SILENCED_FINDINGS": ["bulk-write", "cycle:shop.receivers"]',
+    ),
+    "IGNORE": (
+        "dotted name",
+        _wrong_name,
+        '"IGNORE": ["django.contrib.sessions", "shop.AuditEntry"]',
+    ),
+    "SINKS": (
+        "sink",
+        _wrong_sink,
+        '"SINKS": [{"BACKEND": "signal_trace.sinks.LogSink", "OPTIONS": {}}]',
+    ),
+}
 
 
 def _shown(value: Any) -> str:

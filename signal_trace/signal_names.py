@@ -53,6 +53,12 @@ def signal_name(signal: Signal) -> SignalName:
     return known
 
 
+def full_names(short: str) -> list[str]:
+    """The dotted names of the signals that are called *short* where they are."""
+    found = [one for _, path, one in _bound_signals() if path == short]
+    return sorted({signal_name(one).name for one in found})
+
+
 # Signals are looked for all at once, because one pass over the modules costs as
 # much for one signal as for all of them.
 _places: Memory[list[tuple[str, str]]] = Memory()

@@ -6,6 +6,7 @@ import pytest
 from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.dispatch import Signal
 
 import signal_trace
 from signal_trace import conf, sinks
@@ -175,6 +176,62 @@ def test_silenced_finding_that_there_is_none_of_is_an_error(
         for entry in ("slow", "slow:shop", "cycle:", "")
     ]
     assert "The findings are swallowed-exception, cycle, " in str(messages[0].hint)
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "remedy"),
+    [
+        ("IGNORE", "shop.", "Write 'shop'"),
+        ("IGNORE", " shop.Order", "Write 'shop.Order'"),
+        ("IGNORE", "shop.receivers.*", "Write 'shop.receivers'"),
+        ("IGNORE", "shop.receivers\n", "Write 'shop.receivers'"),
+        ("IGNORE", "", "Leave it out"),
+        ("IGNORE", " ", "Leave it out"),
+        ("SILENCED_FINDINGS", "cycle:shop.", "Write 'cycle:shop'"),
+        ("SILENCED_FINDINGS", "cycle: shop.x", "Write 'cycle:shop.x'"),
+        ("SILENCED_FINDINGS", "bulk-write: ", "Write 'bulk-write'"),
+    ],
+)
+def test_name_that_can_be_nobodys_is_a_warning(
+    settings: Settings, key: str, entry: str, remedy: str
+) -> None:
+    settings.SIGNAL_TRACE = {key: ["cycle", entry]}
+    [message] = found()
+    assert message.id == "signal_trace.W001"
+    assert not message.is_serious()
+    assert message.msg == (
+        f"SIGNAL_TRACE[{key!r}] has {entry!r}, which does nothing: no name is like"
+        " that."
+    )
+    assert str(message.hint).startswith(remedy)
+
+
+def test_signal_that_is_named_in_short_is_a_warning(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {"IGNORE": ["post_save", "opened", "tests.app", "app"]}
+    first, second = found()
+    assert {first.id, second.id} == {"signal_trace.W002"}
+    assert first.msg == (
+        "SIGNAL_TRACE['IGNORE'] has 'post_save', which does nothing: names are full"
+        " ones."
+    )
+    assert first.hint == "Write 'django.db.models.signals.post_save'."
+    assert second.hint == "Write 'tests.app.signals.opened'."
+
+
+def test_app_called_like_a_signal_may_be_ignored(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.app.signals.app", Signal(), raising=False)
+    settings.SIGNAL_TRACE = {"IGNORE": ["app"]}
+    assert found() == []
+
+
+def test_stacks_without_call_sites_are_a_warning(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {"STACKS": True, "CALL_SITES": False}
+    [message] = found()
+    assert message.id == "signal_trace.W003"
+    assert "SIGNAL_TRACE['STACKS']" in message.msg
+    assert message.hint == 'Set "CALL_SITES": True, or leave STACKS out.'
 
 
 def test_check_command_shows_errors_and_hints(settings: Settings) -> None:

@@ -73,24 +73,26 @@ def test_unknown_key_is_a_problem_with_a_remedy(
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("ENABLED", 1, "bool"),
-        ("ENABLED", None, "bool"),
-        ("IGNORE", "shop", "list of dotted names"),
-        ("IGNORE", None, "list of dotted names"),
-        ("MAX_SENDS", -1, "number from 0"),
-        ("MAX_SENDS", True, "number from 0"),
-        ("MAX_SENDS", 1e4, "number from 0"),
-        ("SINKS", {"BACKEND": "shop.sink"}, "list of sinks"),
-        ("SLOW_RECEIVER_MS", "30", "number from 0"),
-        ("SLOW_RECEIVER_MS", -0.5, "number from 0"),
-        ("SLOW_RECEIVER_MS", True, "number from 0"),
-        ("SLOW_RECEIVER_MS", float("nan"), "number from 0"),
-        ("SLOW_RECEIVER_MS", float("inf"), "number from 0"),
-        ("REPEATED_CALLS", 1, "number from 2"),
-        ("REPEATED_CALLS", 10.0, "number from 2"),
-        ("REPEATED_QUERIES", None, "number from 2"),
-        ("DEEP_NESTING", True, "number from 2"),
-        ("SILENCED_FINDINGS", "cycle", "list of findings"),
+        ("ENABLED", 1, "True or False"),
+        ("ENABLED", None, "True or False"),
+        ("ARGUMENTS", "none", '"safe", "names" or "off"'),
+        ("IGNORE", "shop", "a list of dotted names"),
+        ("IGNORE", None, "a list of dotted names"),
+        ("MAX_SENDS", -1, "a whole number from 0"),
+        ("MAX_SENDS", True, "a whole number from 0"),
+        ("MAX_SENDS", 1e4, "a whole number from 0"),
+        ("SINKS", {"BACKEND": "shop.sink"}, "a list of sinks"),
+        ("SLOW_RECEIVER_MS", "30", "a number from 0"),
+        ("SLOW_RECEIVER_MS", -0.5, "a number from 0"),
+        ("SLOW_RECEIVER_MS", True, "a number from 0"),
+        ("SLOW_RECEIVER_MS", float("nan"), "a number from 0"),
+        ("SLOW_RECEIVER_MS", float("inf"), "a number from 0"),
+        ("REPEATED_CALLS", 1, "a whole number from 2"),
+        ("REPEATED_CALLS", 10.0, "a whole number from 2"),
+        ("REPEATED_QUERIES", None, "a whole number from 2"),
+        ("DEEP_NESTING", True, "a whole number from 2"),
+        ("DEEP_NESTING", 2.5, "a whole number from 2"),
+        ("SILENCED_FINDINGS", "cycle", "a list of findings"),
     ],
 )
 def test_value_of_the_wrong_type_is_a_problem_with_an_example(
@@ -100,35 +102,42 @@ def test_value_of_the_wrong_type_is_a_problem_with_an_example(
     [problem] = conf.problems()
     assert problem.id == "signal_trace.E002"
     assert problem.message == (
-        f"SIGNAL_TRACE[{key!r}] is {value!r}, which is no {expected}."
+        f"SIGNAL_TRACE[{key!r}] must be {expected}, not {value!r}."
     )
     assert problem.hint.startswith(f'For example: "{key}": ')
     assert conf.settings() == conf.Settings()
 
 
 @pytest.mark.parametrize(
-    ("key", "wrong", "expected"),
+    ("key", "wrong", "message"),
     [
-        ("IGNORE", b"shop", "dotted name"),
-        ("IGNORE", 3, "dotted name"),
-        ("SILENCED_FINDINGS", 3, "finding"),
-        ("SINKS", "shop.sink", "sink"),
-        ("SINKS", {}, "sink"),
-        ("SINKS", {"BACKEND": print}, "sink"),
-        ("SINKS", {"BACKEND": "shop.sink", "OPTIONS": []}, "sink"),
-        ("SINKS", {"BACKEND": "shop.sink", "LEVEL": 5}, "sink"),
+        ("IGNORE", b"shop", "must be a dotted name, not b'shop'"),
+        ("IGNORE", 3, "must be a dotted name, not 3"),
+        ("SILENCED_FINDINGS", 3, "must be a finding, not 3"),
+        ("SINKS", "shop.sink", "must be a dict with a BACKEND, not 'shop.sink'"),
+        ("SINKS", {}, "must be a dict with a BACKEND, not {}"),
+        ("SINKS", {"BACKEND": 5}, "['BACKEND'] must be a dotted path, not 5"),
+        (
+            "SINKS",
+            {"BACKEND": "shop.sink", "OPTIONS": []},
+            "['OPTIONS'] must be a dict, not []",
+        ),
+        (
+            "SINKS",
+            {"BACKEND": "shop.sink", "LEVEL": 5},
+            "has the key 'LEVEL', and a sink has none but 'BACKEND' and 'OPTIONS'",
+        ),
     ],
 )
 def test_wrong_item_of_a_list_is_pointed_at(
-    settings: Settings, key: str, wrong: Any, expected: str
+    settings: Settings, key: str, wrong: Any, message: str
 ) -> None:
     right = {"BACKEND": "shop.sink"} if key == "SINKS" else "cycle"
     settings.SIGNAL_TRACE = {key: [right, wrong]}
     [problem] = conf.problems()
     assert problem.id == "signal_trace.E002"
-    assert problem.message == (
-        f"SIGNAL_TRACE[{key!r}][1] is {wrong!r}, which is no {expected}."
-    )
+    space = "" if message.startswith("[") else " "
+    assert problem.message == f"SIGNAL_TRACE[{key!r}][1]{space}{message}."
     assert problem.hint.startswith(f'For example: "{key}": ')
     assert conf.settings() == conf.Settings()
 
@@ -138,7 +147,7 @@ def test_setting_that_is_no_dict_is_a_problem(settings: Settings, given: Any) ->
     settings.SIGNAL_TRACE = given
     [problem] = conf.problems()
     assert problem.id == "signal_trace.E002"
-    assert problem.message == f"SIGNAL_TRACE is {given!r}, which is no dict."
+    assert problem.message == f"SIGNAL_TRACE must be a dict, not {given!r}."
     assert conf.settings() == conf.Settings()
 
 
