@@ -52,6 +52,8 @@ def _lines(trace: Trace) -> Iterator[str]:
     yield f"started at {trace.started_at.isoformat(timespec='milliseconds')}"
     for finding in trace.findings:
         yield from _finding(finding)
+    if not trace.findings:
+        yield "No findings."
     if trace.error is not None:
         yield f"✗ ended by {trace.error}"
     for _, call, error in failures(trace):

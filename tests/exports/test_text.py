@@ -58,9 +58,10 @@ def test_tree_is_written_line_by_line() -> None:
 
 
 def test_trace_of_nothing_is_short() -> None:
-    first, second = EMPTY.export("text").splitlines()
+    first, second, third = EMPTY.export("text").splitlines()
     assert first == "block: 0.000 ms, 0 sends, 0 calls, 0.000 ms in receivers"
     assert second.startswith("started at ")
+    assert third == "No findings."
 
 
 def test_near_miss_whose_relation_is_not_known_is_of_a_relative() -> None:
@@ -159,6 +160,7 @@ def test_names_and_messages_cannot_break_out_of_their_line() -> None:
         not_called=(),
     )
     text = trace.export("text")
+    assert "No findings" not in text
     assert text.startswith(r"GET /\x1b[2J: 20.00 ms")
     assert r"▸ post_save from \u202e ✗" in text
     assert r"a\nb" in text
@@ -175,7 +177,7 @@ def test_any_trace_is_written_in_printable_lines(trace: Trace) -> None:
         bool(one.advice.strip(" ")) + bool(one.location and one.location.file)
         for one in trace.findings
     )
-    heading = 2 + findings + highlights + 2 * bool(trace.sends)
+    heading = 2 + (findings or 1) + highlights + 2 * bool(trace.sends)
     others = [one for one in trace.not_called if one.send is None]
     near_misses = sum(one.near_miss is not None for one in others)
     others_by_signal = len({one.signal for one in others})
