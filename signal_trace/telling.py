@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 
 from signal_trace.parts import (
     CANCELLED,
@@ -63,23 +65,33 @@ def _argument(send: Send | Run, name: str) -> str:
 
 def place(one: Frame | Call | NotCalled | Heard) -> str:
     """A line of code, or where a receiver's begins, as ``shop/views.py:12``: the file
-    from the top of its package on, where that can be told from the receiver's dotted
-    name, and else with the folder that it is in."""
+    from the top of its package on, as the receiver's dotted name or else the folders
+    that Python imports from tell it; or with the folder that it is in."""
     if one.file is None:
         return ""
     path = re.split(r"[/\\]", one.file)
-    start = max(0, len(path) - 2)
-    if not isinstance(one, Frame):
-        module = [*path[:-1], path[-1].removesuffix(".py")]
-        if module[-1] == "__init__":
-            module.pop()
-        tops = (
-            at
-            for at in range(len(module))
-            if f"{one.receiver}.".startswith(f"{'.'.join(module[at:])}.")
-        )
-        start = next(tops, start)
+    start = None if isinstance(one, Frame) else _top_by_name(path, one.receiver)
+    if start is None:
+        start = _top_by_folder(one.file)
+    if start is None:
+        start = max(0, len(path) - 2)
     return f"{'/'.join(path[start:])}:{one.line}"
+
+
+def _top_by_name(path: list[str], receiver: str) -> int | None:
+    module = [*path[:-1], path[-1].removesuffix(".py")]
+    if module[-1] == "__init__":
+        module.pop()
+    for start in range(len(module)):
+        if f"{receiver}.".startswith(f"{'.'.join(module[start:])}."):
+            return start
+    return None
+
+
+def _top_by_folder(file: str) -> int | None:
+    folders = [os.path.join(folder, "") for folder in sys.path if folder]  # noqa: PTH118
+    inside = [folder for folder in folders if file.startswith(folder)]
+    return max(inside, key=len).count(os.sep) if inside else None
 
 
 def full_place(one: Frame | Call | NotCalled | Heard) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -107,6 +108,17 @@ def test_the_place_of_a_receiver_begins_at_the_top_of_the_package(
 ) -> None:
     line = None if file is None else 7
     assert telling.place(NotCalled(1, "a.signal", receiver, file, line, "")) == expected
+
+
+def test_the_place_of_a_line_begins_where_python_imports_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frame = Frame("/srv/mysite/shop/api/views.py", 7, "get")
+    assert telling.place(frame) == "api/views.py:7"
+    monkeypatch.setattr(sys, "path", ["", "/srv/my", "/srv", "/srv/mysite", "/opt"])
+    assert telling.place(frame) == "shop/api/views.py:7"
+    monkeypatch.setattr(sys, "path", ["/srv/mysite/"])
+    assert telling.place(frame) == "shop/api/views.py:7"
 
 
 def test_a_full_place_is_no_localised_number() -> None:
