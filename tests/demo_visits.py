@@ -79,7 +79,13 @@ class Form(HTMLParser):
 
 def plain(findings: Any) -> list[dict[str, Any]]:
     return [
-        {"id": one.id, "message": one.message, "receivers": list(one.receivers)}
+        {
+            "id": one.id,
+            "level": one.level,
+            "message": one.message,
+            "receivers": list(one.receivers),
+            "file": one.location and one.location.file,
+        }
         for one in findings
     ]
 
@@ -196,6 +202,13 @@ def visit_troubles_at_once() -> list[int]:
         return list(pool.map(visit, [trouble.slug for trouble in TROUBLES] * 3))
 
 
+def also_found() -> dict[str, tuple[str, ...]]:
+    """By page, the ids of what is found besides the finding that it is for."""
+    from trouble.catalogue import TROUBLES
+
+    return {f"POST /trouble/{one.slug}/": one.also for one in TROUBLES}
+
+
 def left_behind() -> dict[str, int]:
     """How many rows are left of each model of the trouble app."""
     from django.apps import apps
@@ -273,6 +286,7 @@ def main() -> None:
     seen = {
         "visits": visits.seen,
         "links": links,
+        "also": also_found(),
         "at_once": statuses,
         "left_behind": left_behind(),
     }

@@ -13,9 +13,10 @@ from . import again, early, failing, hops, slow, unheard
 
 @dataclass(frozen=True)
 class Trouble:
-    """``finding`` is the id of what the panel finds; ``form`` tells two apart that are
-    found as the same. ``sentence`` says what is wrong and who suffers, ``done`` what
-    the page does, and ``panel`` what the panel then says.
+    """``finding`` is the id of what the panel finds, and ``also`` those of what else it
+    finds of the same; ``form`` tells two apart that are found as the same. ``sentence``
+    says what is wrong and who suffers, ``done`` what the page does, and ``panel`` what
+    the panel then says.
     """
 
     finding: str
@@ -25,6 +26,7 @@ class Trouble:
     panel: str
     run: Callable[[], Awaitable[None] | None]
     form: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def slug(self) -> str:
@@ -46,8 +48,10 @@ TROUBLES: tuple[Trouble, ...] = (
         "A loop saves row after row, and a receiver works for each of them: the page"
         " gets slower with every row that is added.",
         f"Saved {slow.LEAVES} leaves in a loop; a receiver weighed them all each time.",
-        f"says that one line made weigh_harvest run {slow.LEAVES} times.",
+        f"says that one line made weigh_harvest run {slow.LEAVES} times, with as many"
+        " queries, and that these are one statement.",
         slow.pick_leaves,
+        also=("repeated-query",),
     ),
     Trouble(
         "repeated-query",

@@ -31,8 +31,9 @@ def sell_tea() -> None:
 
 
 @receiver(post_save, sender=Leaf, dispatch_uid="trouble.slow.weigh_harvest")
-def weigh_harvest(**_: Any) -> None:
+def weigh_harvest(**_: Any) -> int:
     """Once would do, after the last of them."""
+    return Leaf.objects.count()
 
 
 def pick_leaves() -> None:
