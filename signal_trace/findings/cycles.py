@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
-from itertools import chain
+from itertools import chain, groupby
 from typing import NamedTuple
 
 from signal_trace.arguments import NOTHING
@@ -206,9 +206,11 @@ def _way(facts: Facts, first: Send | None, last: Send) -> list[Run]:
 
 
 def _shown(way: list[Run], last: Send) -> str:
-    names = [
-        name for send, call in way for name in (short_name(send.signal), call.receiver)
-    ]
+    steps = ((short_name(send.signal), call.receiver) for send, call in way)
+    names: list[str] = []
+    for step, alike in groupby(steps):
+        times = len(list(alike))
+        names += step if times == 1 else [f"({' → '.join(step)}) × {times:,}"]
     return way_of([*names, short_name(last.signal)])
 
 

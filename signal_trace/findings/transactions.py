@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from signal_trace.findings.doubles import ORDINARY
-from signal_trace.findings.facts import Facts, Found, definition, is_djangos
+from signal_trace.findings.facts import Facts, Found, definition, id_of, is_djangos
 from signal_trace.findings.words import counted, listed, places
 from signal_trace.parts import (
     MAIL,
@@ -40,7 +40,9 @@ def rolled_back(facts: Facts) -> Iterator[Found]:
         f" ({counted(len(calls), 'call')}). What was written to the database is undone;"
         f" what was done elsewhere stands{f': {did}' if did else ''}.",
         "Do what can't be undone once the transaction is committed, in"
-        " transaction.on_commit().",
+        " transaction.on_commit(). What a receiver writes to the database only is"
+        f' undone with the rest; to leave it out: "{id_of(rolled_back)}:{names[0]}" in'
+        " SILENCED_FINDINGS.",
         [
             *(event.call for event in sent if event.call is not None),
             *(call.id for call in calls),

@@ -51,6 +51,9 @@ def test_second_round_is_a_problem() -> None:
     finding = only(traced(saved(1, ran("resave", second))), "cycle")
     assert finding.level == PROBLEM
     assert "2 levels deep" in finding.message
+    assert finding.message.endswith(
+        ": (post_save → shop.receivers.resave) × 2 → post_save."
+    )
     assert finding.evidence == (1, 2, 3, 4, 5)
 
 

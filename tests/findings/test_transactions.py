@@ -43,6 +43,9 @@ def test_receivers_of_a_rolled_back_transaction_are_one_finding() -> None:
         " rolled back (3 calls). What was written to the database is undone; what was"
         " done elsewhere stands."
     )
+    assert finding.advice.endswith(
+        'leave it out: "rolled-back:shop.receivers.index" in SILENCED_FINDINGS.'
+    )
     assert finding.evidence == (2, 3, 5)
     assert finding.receivers == ("shop.receivers.index", "shop.receivers.mail")
 
