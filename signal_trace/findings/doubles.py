@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 
 from signal_trace.findings.facts import (
+    LOADING,
+    M2M_CHANGED,
     MODEL_SIGNALS,
     Facts,
     Found,
@@ -20,9 +22,7 @@ from signal_trace.tree import short_name
 
 # What is loaded or related again and again is no double: two loads give two instances
 # of one row, and two m2m changes tell of how many rows they are, not of which.
-ORDINARY = {
-    f"{MODEL_SIGNALS}{name}" for name in ("pre_init", "post_init", "m2m_changed")
-}
+ORDINARY = {*LOADING, M2M_CHANGED}
 
 
 def ran_twice(facts: Facts) -> Iterator[Found]:

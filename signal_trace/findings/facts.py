@@ -13,6 +13,8 @@ from signal_trace.trace import Trace
 
 MODEL_SIGNALS = "django.db.models.signals."
 M2M_CHANGED = f"{MODEL_SIGNALS}m2m_changed"
+# Whoever hears these is told of an instance that is made or loaded, and of no change.
+LOADING = {f"{MODEL_SIGNALS}pre_init", f"{MODEL_SIGNALS}post_init"}
 
 # Enough to look at; a finding's message says how many there are.
 MOST_EVIDENCE = 50

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from signal_trace.findings.doubles import ORDINARY
-from signal_trace.findings.facts import Facts, Found, definition, id_of, is_djangos
+from signal_trace.findings.facts import (
+    LOADING,
+    Facts,
+    Found,
+    definition,
+    id_of,
+    is_djangos,
+)
 from signal_trace.findings.words import counted, listed, places
 from signal_trace.parts import (
     MAIL,
@@ -24,7 +30,7 @@ def rolled_back(facts: Facts) -> Iterator[Found]:
     calls: list[Call] = [
         call
         for send in facts.trace.sends
-        if send.transaction == ROLLED_BACK and send.signal not in ORDINARY
+        if send.transaction == ROLLED_BACK and send.signal not in LOADING
         for call in send.calls
         if not is_djangos(call.receiver) and facts.wanted(rolled_back, call.receiver)
     ]

@@ -60,6 +60,14 @@ def test_mail_of_a_rolled_back_transaction_is_a_problem() -> None:
     assert finding.message.endswith("stands: 2 messages sent and 1 task enqueued.")
 
 
+def test_rows_that_are_loaded_are_ordinary_and_what_is_related_is_not() -> None:
+    loaded = saved(1, ran("track"), signal="post_init", transaction=ROLLED_BACK)
+    assert found(traced(loaded), "rolled-back") == []
+    related = saved(1, ran("tell"), signal="m2m_changed", transaction=ROLLED_BACK)
+    finding = only(traced(loaded, related), "rolled-back")
+    assert finding.receivers == ("shop.receivers.tell",)
+
+
 @pytest.mark.parametrize("transaction", [COMMITTED, OPEN, None])
 def test_nothing_else_was_rolled_back(transaction: str | None) -> None:
     trace = traced(saved(1, ran("index"), transaction=transaction))
