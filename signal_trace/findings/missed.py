@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 from signal_trace.findings.facts import Facts, Found, definition, is_djangos, kind_of
 from signal_trace.findings.words import counted, listed, places
-from signal_trace.parts import BULK_WRITES, HINT, PARENT, WARNING, Event, NotCalled
+from signal_trace.parts import (
+    BULK_WRITES,
+    HINT,
+    PARENT,
+    WARNING,
+    Event,
+    NotCalled,
+    Send,
+)
 from signal_trace.tree import short_name
 
 
@@ -18,8 +26,11 @@ def near_miss(facts: Facts) -> Iterator[Found]:
         near = one.near_miss is not None and one.relation != PARENT
         if near and not is_djangos(one.receiver):
             missed[one.signal, one.receiver].append(one)
+    sends_of: defaultdict[str, list[Send]] = defaultdict(list)
+    for send in facts.trace.sends if missed else ():
+        sends_of[send.signal].append(send)
     for (signal, receiver), all_missed in missed.items():
-        sends = [send for send in facts.trace.sends if send.signal == signal]
+        sends = sends_of[signal]
         heard = {
             kind_of(send.sender)
             for send in sends
