@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from signal_trace.parts import HINT, WARNING, Connection
+from signal_trace.parts import HINT, NOT_TOLD, WARNING, Connection
 from tests.findings.building import MODELS, Ran, found, only, ran, saved, sent, traced
 
 
@@ -144,6 +144,10 @@ ORDINARY = {
         )
         for at in (30, 41)
         for action in ("pre_add", "post_add")
+    ],
+    "of what is not told": [
+        sent("shop.signals.order_paid", at=at, arguments={"instance": NOT_TOLD})
+        for at in (30, 41)
     ],
     "nobody knows of what": [
         sent("shop.signals.order_paid", at=at, arguments={"order": "shop.models.Order"})
