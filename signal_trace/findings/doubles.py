@@ -17,7 +17,7 @@ from signal_trace.findings.facts import (
     is_djangos,
 )
 from signal_trace.findings.words import counted, listed, places, times
-from signal_trace.parts import HINT, WARNING, Call, Send
+from signal_trace.parts import HINT, NOT_TOLD, WARNING, Call, Send
 from signal_trace.tree import short_name
 
 # What is loaded or related again and again is no double: two loads give two instances
@@ -119,6 +119,20 @@ def _sent_twice(facts: Facts) -> Iterator[Found]:
             yield _twice(all_doubles, names)
 
 
+# Of these the type is all that is told of an argument where the signal isn't Django's:
+# two sends may differ in it.
+UNTOLD = {"bool", "bytes", "float", "int", "str", "decimal.Decimal", NOT_TOLD} | {
+    f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta")
+}
+
+
+def _is_told(send: Send) -> bool:
+    """Whether sends with the arguments of *send* were sent with the same values."""
+    return send.signal.startswith("django.") or not any(
+        type(value) is str and value in UNTOLD for value in send.arguments.values()
+    )
+
+
 def _from_many_lines(facts: Facts) -> Iterator[list[Send]]:
     """Sends about the same instances, made in the same place of the tree, of what more
     than one line sent."""
@@ -129,6 +143,8 @@ def _from_many_lines(facts: Facts) -> Iterator[list[Send]]:
     groups: defaultdict[Hashable, list[Send]] = defaultdict(list)
     for of_signal in lines.values():
         for about, send in _in_many(of_signal) if len(of_signal) > 1 else ():
+            if not _is_told(send):
+                continue
             groups[send.signal, send.parent, about].append(send)
     for sends in groups.values():
         if len(sends) > 1 and instances(sends[0]):

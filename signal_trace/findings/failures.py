@@ -29,7 +29,9 @@ def swallowed_exception(facts: Facts) -> Iterator[Found]:
     for receiver, runs in sorted(failed.items(), key=lambda one: -len(one[1])):
         send, call = runs[0]
         frames = call.error.frames if call.error else ()
-        where = f", at {place(frames[-1])}" if frames else ""
+        # The line that raised may be the database driver's.
+        own = [frame for frame in frames if frame.file == call.file]
+        where = f", at {place((own or frames)[-1])}" if frames else ""
         kinds = listed(f"{one.error or 'an exception'}" for _, one in runs)
         count = f" in {counted(len(runs), 'call')}" if len(runs) > 1 else ""
         yield Found(
@@ -42,8 +44,7 @@ def swallowed_exception(facts: Facts) -> Iterator[Found]:
             " django.dispatch, which it writes them to.",
             [id for send, call in runs for id in (call.id, send.id)],
             [receiver],
-            next((frame for frame in frames[::-1] if frame.file == call.file), None)
-            or definition(call),
+            own[-1] if own else definition(call),
         )
 
 

@@ -15,7 +15,9 @@ from signal_trace.findings.facts import (
 )
 from signal_trace.findings.words import counted, listed, places
 from signal_trace.parts import (
+    HINT,
     MAIL,
+    ON_COMMIT,
     PROBLEM,
     ROLLED_BACK,
     TASK,
@@ -34,14 +36,19 @@ def rolled_back(facts: Facts) -> Iterator[Found]:
         for call in send.calls
         if not is_djangos(call.receiver) and facts.wanted(rolled_back, call.receiver)
     ]
-    if not calls:
-        return
     ids = {call.id for call in calls}
     sent = [event for event in _outside(facts) if event.call in ids]
+    did_something = {event.call for event in sent}
+    did_something |= {call.id for call in calls if call.queries.writes}
+    # They left it until after the commit, as they should.
+    waited = {event.call for event in facts.trace.events if event.kind == ON_COMMIT}
+    calls = [call for call in calls if call.id not in waited - did_something]
+    if not calls:
+        return
     names = [call.receiver for call in calls]
     did = " and ".join(f"{_sent(kind, sent)}" for kind in _kinds(sent))
     yield Found(
-        PROBLEM if sent else WARNING,
+        PROBLEM if sent else WARNING if did_something else HINT,
         f"{listed(names)} ran in a transaction that was rolled back"
         f" ({counted(len(calls), 'call')}). What was written to the database is undone;"
         f" what was done elsewhere stands{f': {did}' if did else ''}.",

@@ -149,6 +149,14 @@ ORDINARY = {
         sent("shop.signals.order_paid", at=at, arguments={"instance": NOT_TOLD})
         for at in (30, 41)
     ],
+    "with what may differ": [
+        sent(
+            "shop.signals.order_moved",
+            at=at,
+            arguments={"order": "shop.Order(pk=1)", "status": "str"},
+        )
+        for at in (30, 41)
+    ],
     "nobody knows of what": [
         sent("shop.signals.order_paid", at=at, arguments={"order": "shop.models.Order"})
         for at in (30, 41)

@@ -12,6 +12,8 @@ from signal_trace.parts import (
     SEND_FAILED,
     SWALLOWED,
     WARNING,
+    Error,
+    Frame,
     NotCalled,
 )
 from tests.findings.building import (
@@ -41,6 +43,18 @@ def test_swallowed_exception_is_a_problem_with_its_receiver_and_error() -> None:
         " left to do was not done."
     )
     assert finding.evidence == (3, 1)
+
+
+def test_the_line_is_the_receivers_own_and_not_the_drivers() -> None:
+    frames = (
+        Frame("/srv/shop/receivers.py", 40, "label"),
+        Frame("/srv/site-packages/psycopg/cursor.py", 117, "execute"),
+    )
+    label = failed("label", SWALLOWED, error=Error("IntegrityError", None, frames))
+    trace = traced(sent(PAID, label, method="send_robust"))
+    finding = only(trace, "swallowed-exception")
+    assert "at shop/receivers.py:40, and" in finding.message
+    assert finding.location == frames[0]
 
 
 def test_swallowed_exceptions_of_one_receiver_are_one_finding() -> None:

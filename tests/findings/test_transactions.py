@@ -6,6 +6,7 @@ import pytest
 
 from signal_trace.parts import (
     COMMITTED,
+    HINT,
     MAIL,
     ON_COMMIT,
     OPEN,
@@ -14,8 +15,11 @@ from signal_trace.parts import (
     TASK,
     WARNING,
     Event,
+    Queries,
 )
 from tests.findings.building import found, line, only, ran, saved, traced
+
+ONE_WRITE = Queries(count=2, duration_ns=1_000, writes=1)
 
 
 def event(kind: str = MAIL, call: int | None = 2, **facts: Any) -> Event:
@@ -32,7 +36,7 @@ def event(kind: str = MAIL, call: int | None = 2, **facts: Any) -> Event:
 
 def test_receivers_of_a_rolled_back_transaction_are_one_finding() -> None:
     trace = traced(
-        saved(1, ran("index"), ran("mail"), transaction=ROLLED_BACK),
+        saved(1, ran("index", queries=ONE_WRITE), ran("mail"), transaction=ROLLED_BACK),
         saved(2, ran("index"), transaction=ROLLED_BACK),
         saved(3, ran("other"), transaction=COMMITTED),
     )
@@ -48,6 +52,28 @@ def test_receivers_of_a_rolled_back_transaction_are_one_finding() -> None:
     )
     assert finding.evidence == (2, 3, 5)
     assert finding.receivers == ("shop.receivers.index", "shop.receivers.mail")
+
+
+def test_receivers_that_wrote_nothing_are_a_hint() -> None:
+    trace = traced(saved(1, ran("check"), transaction=ROLLED_BACK))
+    assert only(trace, "rolled-back").level == HINT
+
+
+def test_who_waits_for_the_commit_is_left_out() -> None:
+    trace = traced(
+        saved(1, ran("mail"), ran("check"), transaction=ROLLED_BACK),
+        events=(event(ON_COMMIT),),
+    )
+    assert only(trace, "rolled-back").receivers == ("shop.receivers.check",)
+    trace = traced(
+        saved(1, ran("mail"), transaction=ROLLED_BACK), events=(event(ON_COMMIT),)
+    )
+    assert not found(trace, "rolled-back")
+    trace = traced(
+        saved(1, ran("mail", queries=ONE_WRITE), transaction=ROLLED_BACK),
+        events=(event(ON_COMMIT),),
+    )
+    assert only(trace, "rolled-back").level == WARNING
 
 
 def test_mail_of_a_rolled_back_transaction_is_a_problem() -> None:
