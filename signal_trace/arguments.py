@@ -26,18 +26,17 @@ ALL_THAT_IS_SAFE = "safe"
 NOTHING = "off"
 
 
-def _text(value: str) -> str:
-    return value[:LONGEST_TEXT]  # The same object, nearly always.
-
-
 def _texts_of(values: Any) -> tuple[str, ...]:
     # Anybody's signal may have an argument of that name, with anything in it.
-    return tuple([_text(v) if type(v) is str else type(v).__name__ for v in values])
+    return tuple(
+        [v[:LONGEST_TEXT] if type(v) is str else type(v).__name__ for v in values]
+    )
 
 
 # What Django's own signals are given, by its name and type, and what is kept of it.
+# Of texts it is the text itself.
+TEXTS = frozenset(("using", "action"))
 KEPT: dict[tuple[str, type], Callable[[Any], Any]] = {
-    **{(name, str): _text for name in ("using", "action")},
     **{("update_fields", kind): _texts_of for kind in (frozenset, set, list, tuple)},
     **{("pk_set", kind): len for kind in (frozenset, set, list, tuple)},
 }
@@ -62,16 +61,18 @@ def keep(named: dict[str, Any]) -> tuple[Any, ...]:
         kind = type(value)
         if kind is bool or value is None:
             append(value)
-            continue
-        known = known_instance(id(kind))
-        if known is None:
-            known = sender_kind(value)
-        if known.pk_names:
-            append((known, instance_key(known, value)))
-        elif kind in _KINDS and (name, kind) in KEPT:
-            append((kind, KEPT[name, kind](value)))
+        elif kind is str and name in TEXTS:
+            append(value[:LONGEST_TEXT])  # The same object, nearly always.
         else:
-            append(known)
+            known = known_instance(id(kind))
+            if known is None:
+                known = sender_kind(value)
+            if known.pk_names:
+                append((known, instance_key(known, value)))
+            elif kind in _KINDS and (name, kind) in KEPT:
+                append((kind, KEPT[name, kind](value)))
+            else:
+                append(known)
     return tuple(kept)  # Smaller than a list.
 
 

@@ -182,7 +182,8 @@ def instance_key(kind: SenderName, instance: Any) -> object:
     names, values = kind.pk_names, instance.__dict__
     if len(names) == 1:  # Nearly always, and the send waits for this.
         value = values.get(names[0])
-        return value if type(value) in PLAIN_KEYS else type(value).__name__
+        cls = type(value)
+        return value if cls is int or cls in PLAIN_KEYS else cls.__name__
     return ", ".join(
         [
             str(value) if type(value) in PLAIN_KEYS else type(value).__name__
