@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -31,6 +32,9 @@ SWITCHES = ("ENABLED", "CALL_SITES", "STACKS", "QUERIES")
 # What may happen once can't happen too often.
 COUNTS = ("REPEATED_CALLS", "REPEATED_QUERIES", "DEEP_NESTING")
 
+# What a browser would run, or show as a page of its own making.
+RUNNING_SCHEMES = ("javascript", "data", "vbscript", "blob")
+
 LOG_SINK = {"BACKEND": "signal_trace.sinks.LogSink"}
 
 
@@ -53,6 +57,9 @@ class Settings:
     ``DEEP_NESTING``: how many levels of sends are too many. ``SILENCED_FINDINGS``: ids
     of findings not to be made, or ``"id:receiver"`` for one receiver, by its dotted
     name or a beginning of it.
+
+    ``EDITOR_URL``: what the panel's links to lines of code lead to, with ``{file}`` and
+    ``{line}`` in it.
     """
 
     ENABLED: bool = True
@@ -68,6 +75,7 @@ class Settings:
     REPEATED_QUERIES: int = 10
     DEEP_NESTING: int = 10
     SILENCED_FINDINGS: list[str] = field(default_factory=list)
+    EDITOR_URL: str | None = None
 
     @functools.cached_property
     def captures(self) -> Captures:
@@ -158,6 +166,9 @@ def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, str]]:
         yield _must_be("a number from 0", value), '"SLOW_RECEIVER_MS": 35'
     elif key in COUNTS and (type(value) is not int or value < 2):
         yield _must_be("a whole number from 2", value), f'"{key}": 10'
+    elif key == "EDITOR_URL" and not (value is None or _is_editor_url(value)):
+        what = "an address with {file} and, if need be, {line}"
+        yield _must_be(what, value), '"EDITOR_URL": "vscode://file/{file}:{line}"'
     elif key in LISTS:
         kind, wrong_item, example = LISTS[key]
         if not isinstance(value, list | tuple | set):
@@ -174,6 +185,17 @@ def _must_be(what: str, value: Any) -> str:
 
 def _is_duration(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value < math.inf
+
+
+def _is_editor_url(value: Any) -> bool:
+    """Whether it leads to a file in an editor, and runs nothing in the page."""
+    if type(value) is not str or "{file}" not in value:
+        return False
+    scheme = re.match(r"([a-z][a-z0-9+.-]*):", value, re.IGNORECASE)
+    if scheme is None or scheme[1].lower() in RUNNING_SCHEMES:
+        return False
+    rest = value.replace("{file}", "").replace("{line}", "")
+    return rest.isprintable() and not set(rest) & set("{} ")
 
 
 def _wrong_name(value: Any) -> str:

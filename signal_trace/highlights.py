@@ -1,10 +1,8 @@
-"""What stands out in a trace: its slowest calls, where it failed, what was found."""
+"""What stands out in a trace: its slowest calls, and where it failed."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-
-from signal_trace.parts import HINT, Call, Error, Finding, Send
+from signal_trace.parts import Call, Error, Send
 from signal_trace.trace import Trace
 
 
@@ -27,20 +25,6 @@ def failures(trace: Trace) -> list[tuple[Send, Call, Error]]:
         for call in send.calls
         if call.error and (call.id, _origin(call.error)) not in passing
     ]
-
-
-def evidence(trace: Trace) -> dict[int, list[Finding]]:
-    """The findings that each send or call is evidence of, by its id."""
-    found: dict[int, list[Finding]] = defaultdict(list)
-    for finding in trace.findings:
-        for one in dict.fromkeys(finding.evidence):
-            found[one].append(finding)
-    return found
-
-
-def troubles(trace: Trace) -> list[Finding]:
-    """The findings that are more than a hint."""
-    return [finding for finding in trace.findings if finding.level != HINT]
 
 
 def all_queries(trace: Trace) -> tuple[int, int]:

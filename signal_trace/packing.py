@@ -1,211 +1,335 @@
-"""Frozen dataclasses in a small form, for storing many of them: rows of numbers.
+"""Frozen dataclasses in a small form, for storing many of them: columns, not rows.
 
-Each text stands in a table once, and so does each object that consists of nothing but
-values: all that is connected in one way refers to one `Connection`. Objects with an id,
-such as sends and calls, are rows: what is their own, and a reference to what they share
-with others. A dictionary is the references of its items.
+A *column* has what one field is in each of many objects. In JSON it is a list of
+values, or an object that says how to make that list, and says it by its keys:
+
+- ``same``: this value each time.
+- ``first`` and ``steps``: the first number, and the column of what is added each time.
+- ``below`` and ``less``: the name of a column of the same objects, and the column of
+  how much less each number is, null where it is null.
+- ``table`` and ``places``: a few values, and for each time a character, of which the
+  code less 48 is the place of the value in the table.
+- ``of``, ``count``, ``new``, ``after`` and ``numbers``: what stands in more than one
+  place. There is a list of it for each name that ``of`` has, counted from 1. To it are
+  added so many values of the column ``new``. Then each of the ``numbers`` is 0 for
+  null, 1 for the next of the list, at first the one following on the number ``after``,
+  or one more than a number in the list.
+- ``lengths`` and ``items``: lists, of which the items are one column.
+- ``keys`` and ``columns``: objects with these keys.
+- ``kinds``, ``counts`` and ``columns``: objects with different keys. Which of the
+  columns, that have so many objects each, the next one is taken from.
+
+How many values a column has is known from where it stands: the first one has one.
+Objects have the keys of `documents.to_plain`. So whoever reads this, such as
+``unpacking.js``, need know nothing of the classes; only read in the order of writing.
 """
 
 from __future__ import annotations
 
-import functools
-import types
 import typing
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import is_dataclass
 from datetime import datetime
-from operator import attrgetter
+from itertools import accumulate, chain, count, repeat
+from operator import attrgetter, sub
 from typing import Any, TypeVar
 
 from signal_trace.documents import field_types, required
 
 T = TypeVar("T")
 
-# What tells an object from the next one, however alike they are.
-OWN = (
-    *("id", "parent", "start_ns", "duration_ns", "self_ns", "suspended_ns"),
-    *("queries", "nested_ns"),
-)
+Values = list[Any] | tuple[Any, ...]
+Column = Values | dict[str, Any]
 
-#: Kinds of which equal values are the same value, in JSON too.
-PLAIN = (str, int, bool, types.NoneType)
+#: Fields of numbers that grow, by less than they are.
+GROWING = ("id", "start_ns")
+#: Fields of numbers that are little less than those of another field.
+BELOW = {"self_ns": "duration_ns", "parent": "id"}
 
+#: How many different values a column may have to be one of characters.
+FEW = 64
+FIRST_PLACE = 48
 
-def pack(value: Any) -> dict[str, Any]:
-    """Turn a dataclass into rows and tables, ready for JSON."""
-    packer = _Packer()
-    row = packer.pack(value)
-    return {
-        "texts": list(packer.texts),
-        "items": packer.items,
-        "shared": packer.shared,
-        "row": row,
-    }
+AT_ONCE = 200
+
+NONE = id(None)
 
 
-def unpack(cls: type[T], packed: dict[str, Any]) -> T:
+def pack(value: Any) -> Column:
+    """Turn a dataclass into columns, ready for JSON."""
+    return _Packer().pack(type(value), [value])
+
+
+def unpack(cls: type[T], packed: Column) -> T:
     """Build *cls* from what `pack` made of it, or JSON of that."""
-    return typing.cast(T, _Unpacker(packed).unpack(cls, packed["row"]))
-
-
-class _Layout:
-    """How the objects of a class are packed: which fields are in a row of its own, and
-    which in one that it shares with others."""
-
-    def __init__(self, cls: type) -> None:
-        self.cls = cls
-        kinds = field_types(cls)
-        defaults = {one.name: one.default for one in fields(cls)}
-        own = [name for name in kinds if name in OWN or not _is_value(kinds[name])]
-        shared = [name for name in kinds if name not in own]
-        # What mostly is as by default stands last, where it can be left out.
-        own.sort(key=lambda name: defaults[name] is not MISSING)
-        self.own = [kinds[name] for name in own]
-        self.shared = [kinds[name] for name in shared]
-        #: Where in a row, behind the number of what is shared, no number stands.
-        self.changes = [
-            i for i, kind in enumerate(self.own, 1) if required(kind) is not int
-        ]
-        self.defaults = [
-            defaults[name] for name in reversed(own) if defaults[name] is not MISSING
-        ]
-        names = [*own, *shared]
-        self.order = [names.index(name) for name in kinds]
-        self.get_own = _getter(own)
-        self.get_shared = _getter(shared)
-
-
-def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    if len(names) > 1:
-        return attrgetter(*names)
-    return lambda value: tuple(getattr(value, name) for name in names)
-
-
-@functools.cache
-def _layout(cls: type) -> _Layout:
-    return _Layout(cls)
-
-
-@functools.cache
-def _is_value(kind: Any) -> bool:
-    """Whether what is of *kind* can be the key of a dictionary."""
-    kind = required(kind)
-    if typing.get_origin(kind) is tuple:
-        return _is_value(typing.get_args(kind)[0])
-    if is_dataclass(kind):
-        return all(map(_is_value, field_types(typing.cast(type, kind)).values()))
-    return kind in (*PLAIN, datetime)
-
-
-def _same(value: Any) -> Any:
-    return value
+    (value,) = _Unpacker().unpack(cls, packed, 1)
+    return typing.cast(T, value)
 
 
 class _Packer:
     def __init__(self) -> None:
-        self.texts: dict[str, int] = {}
-        self.items: list[Any] = []
-        self.shared: list[Any] = []
-        self.item_numbers: dict[Any, int] = {}
-        self.shared_numbers: dict[type, dict[Any, int]] = defaultdict(dict)
-        self.packers: dict[type, Callable[[Any], Any]] = {
-            str: self.pack_text,
-            tuple: self.pack_tuple,
-            dict: self.pack_dict,
-            datetime: datetime.isoformat,
-            **dict.fromkeys((int, bool, types.NoneType), _same),
-        }
+        self.shared: defaultdict[str, _Numbers] = defaultdict(_Numbers)
 
-    def pack(self, value: Any) -> Any:
-        return self.packers.get(type(value), self.pack_object)(value)
+    def pack(self, kind: Any, values: Values) -> Column:
+        """The column of *values*, each of them of the *kind*, or None."""
+        expected = required(kind)
+        is_optional, kind = expected is not kind, expected
+        origin = typing.get_origin(kind) or kind
+        if is_dataclass(kind):
+            cls = typing.cast(type, kind)
+            # What has a number for its id stands in one place alone.
+            if is_optional or field_types(cls).get("id") is not int:
+                return self.pack_shared(cls, values)
+            return self.pack_fields(cls, values)
+        if origin is tuple:
+            items = list(chain.from_iterable(values))
+            packed = self.pack(typing.get_args(kind)[0], items)
+            return {"lengths": _plain(list(map(len, values))), "items": packed}
+        if origin is dict:
+            return self.pack_dicts(values)
+        if kind is datetime:
+            return [one.isoformat() for one in values]
+        if kind is str:
+            return self.pack_texts(values)
+        if kind in (int, bool):
+            return _plain(values)
+        raise TypeError(f"no column can be made of {kind}")
 
-    def pack_text(self, text: str) -> int:
-        return self.texts.setdefault(text, len(self.texts))
+    def pack_shared(self, cls: type, values: Values) -> Column:
+        """Each object once. Whoever assembles a trace lets what is equal be the same,
+        wherever there is much of it, and to tell what is the same is fast."""
+        if not any(values):
+            return {"same": None}
+        shared = self.shared[cls.__name__]
+        first = shared.last
+        new, numbers = shared.of(map(id, values), values)
+        return _shared(cls.__name__, first, new, self.pack_fields(cls, new), numbers)
 
-    # Tuples of numbers are what the garbage collector need not look into.
+    def pack_fields(self, cls: type, values: Values) -> Column:
+        kinds = field_types(cls)
+        fields = _fields(list(kinds), values)
+        columns: list[Column] = []
+        for name, kind in kinds.items():
+            of_field, above = fields[name], BELOW.get(name)
+            if name in GROWING and kind is int and len(values) > 1:
+                steps = list(map(sub, of_field[1:], of_field))
+                columns.append({"first": of_field[0], "steps": _plain(steps)})
+            elif above in fields and (less := _less(of_field, fields[above])):
+                columns.append({"below": above, "less": _plain(less)})
+            else:
+                columns.append(self.pack(kind, of_field))
+        return {"keys": list(kinds), "columns": columns}
 
-    def pack_tuple(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple([self.pack(value) for value in values])
+    def pack_dicts(self, values: Values) -> Column:
+        by_keys: defaultdict[tuple[str, ...], int] = _numbering()
+        kinds = list(map(by_keys.__getitem__, map(tuple, values)))
+        of_kind: list[list[dict[str, Any]]] = [[] for _ in by_keys]
+        for kind, one in zip(kinds, values, strict=True):
+            of_kind[kind].append(one)
+        columns: list[Column] = [
+            {
+                "keys": list(keys),
+                "columns": [self.pack_any([one[key] for one in some]) for key in keys],
+            }
+            for keys, some in zip(by_keys, of_kind, strict=True)
+        ]
+        if len(columns) == 1:
+            return columns[0]
+        counts = list(map(len, of_kind))
+        return {"kinds": _plain(kinds), "counts": counts, "columns": columns}
 
-    def pack_dict(self, values: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple([self.pack_item(item) for item in values.items()])
-
-    def pack_object(self, value: Any) -> Any:
-        cls: type = type(value)
-        layout = _layout(cls)
-        values = layout.get_shared(value)
-        number = self.shared_numbers[cls].get(values)
-        if number is None:
-            packed = tuple(map(self.pack, values))
-            number = self.shared_numbers[cls][values] = len(self.shared)
-            self.shared.append(packed)
-        row = [number, *layout.get_own(value)]
-        for default in layout.defaults:
-            if row[-1] is not default and row[-1] != default:
-                break
-            row.pop()
-        length = len(row)
-        if length == 1:
-            return number
-        for i in layout.changes:
-            if i >= length:
-                break
-            row[i] = self.pack(row[i])
-        return tuple(row)
-
-    def pack_item(self, item: tuple[str, Any]) -> int:
-        key, value = item
-        kind = type(value)
+    def pack_any(self, values: Values) -> Column:
+        kinds = set(map(type, values))
+        if kinds == {str}:
+            return self.pack_texts(values)
         # True and 1 are equal, and not the same.
-        number = (
-            self.item_numbers.setdefault((item, kind), len(self.items))
-            if kind in PLAIN
-            else len(self.items)
-        )
-        if number == len(self.items):
-            self.items.append((self.pack(key), value))
-        return number
+        if len(kinds) == 1 and kinds <= {int, bool, type(None)}:
+            return _plain(values)
+        return values
+
+    def pack_texts(self, values: Values) -> Column:
+        packed = _plain(values)
+        if isinstance(packed, dict) or len(values) < FEW:
+            return packed
+        shared = self.shared["str"]
+        first = shared.last
+        new, numbers = shared.of(values, values)
+        return _shared("str", first, new, new, numbers)
+
+
+class _Numbers:
+    """Gives numbers to keys, from 1 in the order in which they come; 0 is None's."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.numbers = _numbering()
+        self.numbers[NONE] = self.numbers[None]
+
+    def of(self, keys: Iterable[Any], values: Values) -> tuple[list[Any], list[int]]:
+        """Those of *values* that are new, and the number of each by its key."""
+        numbers = list(map(self.numbers.__getitem__, keys))
+        last, self.last = self.last, max(self.last, max(numbers, default=0))
+        if last == self.last:
+            return [], numbers
+        if self.last - last == len(numbers):
+            return list(values), numbers
+        by_number = dict(zip(numbers, values, strict=True))
+        return [one for number, one in by_number.items() if number > last], numbers
+
+
+def _numbering() -> defaultdict[Any, int]:
+    """Numbers from 0, for keys in the order in which they are asked for."""
+    return defaultdict(count().__next__)
+
+
+def _fields(names: list[str], values: Values) -> dict[str, list[Any]]:
+    """What *values* have in each of their fields."""
+    fields: dict[str, list[Any]] = {name: [] for name in names}
+    if len(names) == 1:
+        fields[names[0]] += map(attrgetter(names[0]), values)
+        return fields
+    # So few objects at a time stay in the processor's cache.
+    for start in range(0, len(values), AT_ONCE):
+        rows = map(attrgetter(*names), values[start : start + AT_ONCE])
+        for of_field, some in zip(
+            fields.values(), zip(*rows, strict=True), strict=True
+        ):
+            of_field += some
+    return fields
+
+
+def _plain(values: Values) -> Column:
+    """Values of one type, or None."""
+    if len(values) < 2:
+        return values
+    first = values[0]
+    if first == values[-1] and values.count(first) == len(values):
+        return {"same": first}
+    if len(set(values[: 2 * FEW])) <= FEW:
+        table = list(dict.fromkeys(values))
+        if len(table) <= FEW and len(table) * 2 <= len(values):
+            places = {one: chr(FIRST_PLACE + i) for i, one in enumerate(table)}
+            return {"table": table, "places": "".join(map(places.__getitem__, values))}
+    return values
+
+
+def _less(values: list[Any], above: list[Any]) -> list[int | None] | None:
+    """How much less *values* are than those *above*, if that can be said of each."""
+    nones = values.count(None)
+    if nones == len(values):
+        return None
+    if not nones and None not in above:
+        return list(map(sub, above, values))
+    pairs = list(zip(values, above, strict=True))
+    if any(one is not None and other is None for one, other in pairs):
+        return None
+    return [None if one is None else other - one for one, other in pairs]
+
+
+def _shared(
+    name: str, last: int, new: list[Any], packed: Column, numbers: list[int]
+) -> Column:
+    after = last if new else numbers[0] - 1
+    if numbers == list(range(after + 1, after + 1 + len(numbers))):
+        relative: Column = {"same": 1}
+    else:
+        relative = _plain(_relative(numbers, after))
+    return {
+        "of": name,
+        "count": len(new),
+        "new": packed,
+        "after": after,
+        "numbers": relative,
+    }
+
+
+def _relative(numbers: list[int], after: int) -> list[int]:
+    relative = []
+    for number in numbers:
+        if number == after + 1:
+            after = number
+            relative.append(1)
+        else:
+            relative.append(number and number + 1)
+    return relative
 
 
 class _Unpacker:
-    def __init__(self, packed: dict[str, Any]) -> None:
-        self.texts = packed["texts"]
-        self.items = packed["items"]
-        self.shared = packed["shared"]
-        self.built: dict[int, list[Any]] = {}
+    def __init__(self) -> None:
+        self.shared: defaultdict[str, list[Any]] = defaultdict(lambda: [None])
 
-    def unpack(self, kind: Any, value: Any) -> Any:
-        if value is None:
-            return None
+    def unpack(self, kind: Any, column: Column, size: int) -> Values:
+        """The values of a column that has so many, each of the *kind*, or None."""
         kind = required(kind)
-        if kind is str:
-            return self.texts[value]
-        if kind is datetime:
-            return datetime.fromisoformat(value)
-        origin = typing.get_origin(kind) or kind
-        if origin is tuple:
-            item = typing.get_args(kind)[0]
-            return tuple(self.unpack(item, one) for one in value)
-        if origin is dict:
-            items = (self.items[number] for number in value)
-            return {self.texts[key]: one for key, one in items}
-        if is_dataclass(kind):
-            return self.unpack_object(_layout(typing.cast(type, kind)), value)
-        return value
+        if not isinstance(column, dict):
+            if kind is datetime:
+                return [datetime.fromisoformat(one) for one in column]
+            return column
+        if "same" in column:
+            return [column["same"]] * size
+        if "places" in column:
+            table = column["table"]
+            return [table[ord(one) - FIRST_PLACE] for one in column["places"]]
+        if "steps" in column:
+            steps = self.unpack(int, column["steps"], size - 1)
+            return list(accumulate(steps, initial=column["first"]))
+        if "of" in column:
+            new = self.unpack(kind, column["new"], column["count"])
+            shared = self.shared[column["of"]]
+            shared += new
+            return list(
+                _numbered(
+                    shared, column["after"], self.unpack(int, column["numbers"], size)
+                )
+            )
+        if "lengths" in column:
+            return list(self.unpack_tuples(kind, column, size))
+        if "kinds" in column:
+            return list(self.unpack_kinds(column, size))
+        return self.unpack_fields(kind, column, size)
 
-    def unpack_object(self, layout: _Layout, value: Any) -> Any:
-        row = [value] if type(value) is int else list(value)
-        for i in layout.changes:
-            if i >= len(row):
-                break
-            row[i] = self.unpack(layout.own[i - 1], row[i])
-        left_out = layout.defaults[: len(layout.own) + 1 - len(row)]
-        values = [*row[1:], *reversed(left_out), *self.unpack_shared(layout, row[0])]
-        return layout.cls(*[values[i] for i in layout.order])
+    def unpack_tuples(
+        self, kind: Any, column: dict[str, Any], size: int
+    ) -> Iterator[tuple[Any, ...]]:
+        lengths = self.unpack(int, column["lengths"], size)
+        (item, _) = typing.get_args(kind)
+        items = self.unpack(item, column["items"], sum(lengths))
+        end = 0
+        for length in lengths:
+            start, end = end, end + length
+            yield tuple(items[start:end])
 
-    def unpack_shared(self, layout: _Layout, number: int) -> list[Any]:
-        if number not in self.built:
-            row = map(self.unpack, layout.shared, self.shared[number])
-            self.built[number] = list(row)
-        return self.built[number]
+    def unpack_kinds(self, column: dict[str, Any], size: int) -> Iterator[Any]:
+        packed = zip(column["columns"], column["counts"], strict=True)
+        of_kind = [iter(self.unpack(dict, *one)) for one in packed]
+        for number in self.unpack(int, column["kinds"], size):
+            yield next(of_kind[number])
+
+    def unpack_fields(self, kind: Any, column: dict[str, Any], size: int) -> Values:
+        keys = column["keys"]
+        cls = typing.cast(type, kind) if is_dataclass(kind) else None
+        kinds = field_types(cls) if cls else dict.fromkeys(keys, Any)
+        fields: dict[str, Values] = {}
+        for key, one in zip(keys, column["columns"], strict=True):
+            if isinstance(one, dict) and "below" in one:
+                less = self.unpack(int, one["less"], size)
+                pairs = zip(fields[one["below"]], less, strict=True)
+                fields[key] = [
+                    None if one is None else other - one for other, one in pairs
+                ]
+            else:
+                fields[key] = self.unpack(kinds[key], one, size)
+        rows = zip(*fields.values(), strict=True) if keys else repeat((), size)
+        if cls:
+            return [cls(*row) for row in rows]
+        return [dict(zip(keys, row, strict=True)) for row in rows]
+
+
+def _numbered(shared: list[Any], after: int, numbers: Iterable[int]) -> Iterator[Any]:
+    for number in numbers:
+        if number == 1:
+            after += 1
+            yield shared[after]
+        else:
+            yield shared[number and number - 1]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -24,22 +22,20 @@ from django.http import (
     HttpResponseNotFound,
 )
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path
+from django.templatetags.static import static
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from signal_trace import conf, exports, watching
 from signal_trace.durations import in_ms, shown
 from signal_trace.entrance import Recording
-from signal_trace.highlights import evidence, failures, slowest, troubles
+from signal_trace.highlights import failures
 from signal_trace.packing import pack, unpack
-from signal_trace.parts import ON_COMMIT, Event, Finding, NotCalled
+from signal_trace.parts import PROBLEM
 from signal_trace.requests import note_response, record_request
-from signal_trace.runs import Run
+from signal_trace.screen import Download, screen
 from signal_trace.trace import Trace
-from signal_trace.tree import Node, other_senders, unreceived_by_signal, walk_folded
-
-MOST_SLOWEST = 3
 
 
 class SignalTracePanel(Panel):
@@ -105,7 +101,8 @@ class SignalTracePanel(Panel):
             {
                 "calls": trace.call_count,
                 "failures": len(failures(trace)) + trace.omitted_failures,
-                "findings": len(troubles(trace)),
+                "findings": len(trace.findings),
+                "problems": sum(one.level == PROBLEM for one in trace.findings),
                 "receivers_ns": trace.receivers_ns,
                 "trace": pack(trace),
             }
@@ -134,17 +131,35 @@ class SignalTracePanel(Panel):
             subtitle = f"{subtitle}, {failed % {'count': failures}}"
         if findings := stats["findings"]:
             found = ngettext("%(count)s finding", "%(count)s findings", findings)
-            subtitle = f"{subtitle}, {found % {'count': findings}}"
+            mark = "⚠" if stats["problems"] else "•"
+            subtitle = f"{subtitle} {mark} {found % {'count': findings}}"
+        if problems := stats["problems"]:
+            bad = ngettext("%(count)s problem", "%(count)s problems", problems)
+            subtitle = f"{subtitle}, {bad % {'count': problems}}"
         return subtitle
 
     @property
+    def scripts(self) -> list[str]:
+        return [static("signal_trace/start.js")]
+
+    @property
     def content(self) -> str:
-        trace = self.trace
-        shown = _shown(trace) if trace else {}
-        formats, request_id = exports.FORMATS.values(), self.toolbar.request_id
-        return render_to_string(
-            self.template,
-            {"trace": trace, "formats": formats, "request_id": request_id, **shown},
+        stats: dict[str, Any] = self.get_stats()
+        context = self._screen(stats["trace"]) if stats else {}
+        return render_to_string(self.template, context)
+
+    def _screen(self, packed: Any) -> dict[str, Any]:
+        urls = {
+            name: reverse(
+                "djdt:signal_trace_export", args=[self.toolbar.request_id, name]
+            )
+            for name in exports.FORMATS
+        }
+        return screen(
+            packed,
+            downloads=[Download(name, url) for name, url in urls.items()],
+            text_url=urls["text"],
+            in_toolbar=True,
         )
 
     @property
@@ -152,48 +167,6 @@ class SignalTracePanel(Panel):
         """The request's trace; None where it was not recorded."""
         stats: dict[str, Any] = self.get_stats()
         return unpack(Trace, stats["trace"]) if stats else None
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the tree: a send, a call, a receiver not called, or like sends."""
-
-    kind: str
-    indent: range
-    node: Node | Run
-    findings: Sequence[Finding]
-    callbacks: Sequence[Event]
-
-
-def _shown(trace: Trace) -> dict[str, Any]:
-    """What the template shows of a trace, besides the trace itself."""
-    others = other_senders(trace)
-    missed = [one for _, of_signal in others for one in of_signal]
-    return {
-        "rows": list(_rows(trace)),
-        "failures": failures(trace),
-        "slowest": slowest(trace, MOST_SLOWEST),
-        "unreceived": unreceived_by_signal(trace),
-        "not_called": sum(one.send is not None for one in trace.not_called),
-        "other_senders": missed,
-        "near_misses": sum(one.near_miss is not None for one in missed),
-    }
-
-
-def _rows(trace: Trace) -> Iterator[Row]:
-    found = evidence(trace)
-    callbacks: dict[int | None, list[Event]] = defaultdict(list)
-    for event in trace.events:
-        if event.kind == ON_COMMIT:
-            callbacks[event.call].append(event)
-    for depth, node in walk_folded(trace):
-        kind, indent = type(node).__name__, range(depth)
-        if isinstance(node, Run):
-            yield Row(kind, indent, node, node.findings, ())
-        elif isinstance(node, NotCalled):
-            yield Row(kind, indent, node, (), ())
-        else:
-            yield Row(kind, indent, node, found[node.id], callbacks[node.id])
 
 
 @login_not_required

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from signal_trace.parts import RETURNED, Call, Finding, Frame, Queries, Send
+from signal_trace.parts import RETURNED, Call, Frame, Queries, Send
 from signal_trace.trace import Trace
 
 #: A loop that saves sends several signals in turn, up to this many are looked for,
@@ -29,28 +29,10 @@ def without_pk(sender: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What the calls of one receiver in a `Run` add up to."""
-
-    receiver: str
-    file: str | None
-    line: int | None
-    count: int
-    total_ns: int
-    self_ns: int
-    max_ns: int
-    queries: Queries
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
-    """Sends that are alike, of which each finished and nothing failed in any.
-
-    ``findings`` are those that name one of them as evidence, or something in it.
-    """
+    """Sends that are alike, of which each finished and nothing failed in any."""
 
     sends: tuple[Send, ...]
-    findings: tuple[Finding, ...]
 
     @property
     def count(self) -> int:
@@ -107,25 +89,6 @@ class Run:
     def queries(self) -> Queries:
         return _sum(send.queries for send in self.sends)
 
-    @property
-    def heard(self) -> list[Heard]:
-        """What the calls of each receiver add up to, in the order of the calls."""
-        calls: dict[tuple[str, str | None, int | None], list[Call]] = defaultdict(list)
-        for send in self.sends:
-            for call in send.calls:
-                calls[call.receiver, call.file, call.line].append(call)
-        return [
-            Heard(
-                *receiver,
-                count=len(each),
-                total_ns=sum(call.duration_ns or 0 for call in each),
-                self_ns=sum(call.self_ns or 0 for call in each),
-                max_ns=max(call.duration_ns or 0 for call in each),
-                queries=_sum(call.queries for call in each),
-            )
-            for receiver, each in calls.items()
-        ]
-
 
 def _sum(queries: Iterator[Queries]) -> Queries:
     every = list(queries)
@@ -143,7 +106,7 @@ def fold(trace: Trace) -> dict[int | None, list[Send | Run]]:
     shapes = _Shapes(trace)
     folded: dict[int | None, list[Send | Run]] = defaultdict(list)
     for parent, siblings in shapes.sends.items():
-        folded[parent] = list(_folded(trace, siblings, shapes))
+        folded[parent] = list(_folded(siblings, shapes))
     return folded
 
 
@@ -153,8 +116,6 @@ class _Shapes:
     def __init__(self, trace: Trace) -> None:
         self.sends: dict[int | None, list[Send]] = defaultdict(list)
         self.of: dict[int, int] = {}
-        #: The places of the findings that name a send, or something in it.
-        self.findings: dict[int, frozenset[int]] = {}
         self._numbers: dict[object, int] = {}
         self._standing_out: set[int] = set()
         self._not_called = {one.send for one in trace.not_called}
@@ -178,8 +139,6 @@ class _Shapes:
                 self._standing_out.add(send.id)
             shape = send.id if stands_out else self._shape(send, nested)
             self.of[send.id] = self._numbers.setdefault(shape, len(self._numbers))
-            inside = [self.findings[one.id] for each in nested for one in each]
-            self.findings[send.id] = self._names(send).union(*inside)
 
     def _names(self, send: Send) -> frozenset[int]:
         ids = [send.id, *(call.id for call in send.calls)]
@@ -207,9 +166,7 @@ def _stands_out(call: Call) -> bool:
     return failed or call.duration_ns is None
 
 
-def _folded(
-    trace: Trace, sends: Sequence[Send], shapes: _Shapes
-) -> Iterator[Send | Run]:
+def _folded(sends: Sequence[Send], shapes: _Shapes) -> Iterator[Send | Run]:
     of = [shapes.of[send.id] for send in sends]
     at = 0
     while at < len(sends):
@@ -222,8 +179,7 @@ def _folded(
         for send, shape in zip(sends[at:end], of[at:end], strict=True):
             alike[shape].append(send)
         for each in alike.values():
-            named = sorted(shapes.findings[each[0].id])
-            yield Run(tuple(each), tuple(trace.findings[place] for place in named))
+            yield Run(tuple(each))
         at = end
 
 

@@ -18,7 +18,7 @@ from signal_trace.parts import (
     NotCalled,
     Send,
 )
-from signal_trace.runs import Heard, Run, without_pk
+from signal_trace.runs import Run, without_pk
 
 # Of a list in an argument so many are shown.
 MOST_ITEMS = 4
@@ -63,7 +63,7 @@ def _argument(send: Send | Run, name: str) -> str:
     return f"{name}: {value}" if is_type else f"{name}={value}"
 
 
-def place(one: Frame | Call | NotCalled | Heard) -> str:
+def place(one: Frame | Call | NotCalled) -> str:
     """A line of code, or where a receiver's begins, as ``shop/views.py:12``: the file
     from the top of its package on, as the receiver's dotted name or else the folders
     that Python imports from tell it; or with the folder that it is in."""
@@ -94,7 +94,7 @@ def _top_by_folder(file: str) -> int | None:
     return max(inside, key=len).count(os.sep) if inside else None
 
 
-def full_place(one: Frame | Call | NotCalled | Heard) -> str:
+def full_place(one: Frame | Call | NotCalled) -> str:
     """The same with the file's whole path."""
     return f"{one.file}:{one.line}" if one.file else ""
 

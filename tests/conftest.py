@@ -123,7 +123,8 @@ def serve_demo(flavour: str, folder: Path) -> Iterator[DemoServer]:
     environment = os.environ | {
         "DEMO_DATABASE": str(folder / "db.sqlite3"),
         "DEMO_LOG": str(server.log),
-        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.demo_settings",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "PYTHONUNBUFFERED": "1",
     }
     with server.output.open("w") as output:
@@ -191,18 +192,29 @@ def demo_server(
     print(server.output.read_text()[printed_before:])
 
 
+def npm_package(name: str) -> Path:
+    """Where a package from npm is, such as ``"axe-core@4.11.0"``, once fetched."""
+    bare = name.partition("@")[0]
+    folder = ROOT / ".cache" / bare
+    package = folder / "node_modules" / bare
+    if not package.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            missing(bare, "install npm", "REQUIRE_BROWSER")
+        subprocess.run(
+            [npm, "install", "--no-save", "--prefix", folder, name], check=True
+        )
+    return package
+
+
 @pytest.fixture(scope="session")
 def speedscope() -> Path:
     """The page of speedscope's released app."""
-    folder = Path(os.environ.get("SPEEDSCOPE_DIR", ROOT / ".cache/speedscope"))
-    page = folder / "node_modules/speedscope/dist/release/index.html"
-    if page.exists():
-        return page
-    npm = shutil.which("npm")
-    if "SPEEDSCOPE_DIR" in os.environ or not npm:
-        remedy = "install npm, or set SPEEDSCOPE_DIR to where it is"
-        missing("speedscope", remedy, "REQUIRE_BROWSER")
-    subprocess.run(
-        [npm, "install", "--no-save", "--prefix", folder, SPEEDSCOPE], check=True
-    )
+    if "SPEEDSCOPE_DIR" in os.environ:
+        package = Path(os.environ["SPEEDSCOPE_DIR"], "node_modules/speedscope")
+    else:
+        package = npm_package(SPEEDSCOPE)
+    page = package / "dist/release/index.html"
+    if not page.exists():
+        missing("speedscope", "set SPEEDSCOPE_DIR to where it is", "REQUIRE_BROWSER")
     return page

@@ -7,11 +7,11 @@ from pathlib import Path
 import pyperf
 import pytest
 
-from tests.benchmarks import plan, report, run
+from tests.benchmarks import plan, promised, report, run
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.figures import Figure, low, slope, summarize
 from tests.benchmarks.measures import Measure, Result, evaluate, measures
-from tests.benchmarks.page import BEGIN, END, put_in
+from tests.benchmarks.page import PANEL, TRACING, put_in
 from tests.benchmarks.rounds import ROOT, Cells, checkout
 
 
@@ -144,11 +144,21 @@ def test_another_checkout_can_be_measured(
 
 
 def test_only_what_stands_between_the_markers_is_rewritten() -> None:
-    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert put_in(page, "new\n") == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
+    begin, end = "<!-- make bench: begin -->", "<!-- make bench: end -->"
+    page = f"before\n{begin}\nold\n{end}\nafter\n"
+    expected = f"before\n{begin}\n\nnew\n\n{end}\nafter\n"
+    assert put_in(page, TRACING, "new\n") == expected
     with pytest.raises(ValueError, match="lacks"):
-        put_in("a page", "new")
-    assert put_in(run.PAGE.read_text(), "new")
+        put_in("a page", TRACING, "new")
+    for part in (TRACING, PANEL):
+        assert put_in(run.PAGE.read_text(), part, "new")
+
+
+def test_of_the_panel_the_lower_quartile_counts() -> None:
+    made, opened = promised.results({"opened": [500, 310, 290], "made-5": [60]})
+    assert (made.measure.label, made.is_met) == (promised.PROMISES["made-5"][0], False)
+    assert opened.figure == Figure(290, 290, 310)
+    assert opened.is_met
 
 
 @pytest.mark.slow
@@ -158,6 +168,9 @@ def test_everything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     printed = capsys.readouterr().out
     for measure in measures():
         assert measure.label.replace("`", "") in printed
+    for label, _, _ in promised.PROMISES.values():
+        if "Chromium" not in label:
+            assert label in printed
     saved = pyperf.BenchmarkSuite.load(str(tmp_path / "bench.json"))
     assert set(saved.get_benchmark_names()) >= {
         f"{workload.name} {contender}"

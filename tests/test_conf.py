@@ -18,6 +18,40 @@ def test_defaults_hold_where_nothing_is_set(settings: Settings) -> None:
     assert conf.problems() == []
 
 
+EDITOR_URL = "an address with {file} and, if need be, {line}"
+NO_EDITOR_URLS = [
+    3,
+    "",
+    "vscode://file/",
+    "{file}",
+    "/open/{file}",
+    "javascript:alert({file})",
+    "JavaScript:open('{file}')",
+    " javascript:{file}",
+    "java\nscript:{file}",
+    "data:text/html,{file}",
+    "vscode://file/{file}:{column}",
+    "vscode://file/{file}:{line:d}",
+    "vscode://file/{file} {line}",
+]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "vscode://file/{file}:{line}",
+        "pycharm://open?file={file}&line={line}",
+        "http://localhost:63342/api/file/{file}:{line}",
+        "txmt://open?url=file://{file}",
+    ],
+)
+def test_addresses_that_open_an_editor(settings: Settings, url: str | None) -> None:
+    settings.SIGNAL_TRACE = {"EDITOR_URL": url}
+    assert conf.problems() == []
+    assert url == conf.settings().EDITOR_URL
+
+
 def test_what_is_set_rightly_holds(settings: Settings) -> None:
     sink = {"BACKEND": "shop.sinks.write", "OPTIONS": {"path": "/tmp"}}
     settings.SIGNAL_TRACE = {"ENABLED": False, "IGNORE": ["shop"], "SINKS": [sink]}
@@ -93,6 +127,7 @@ def test_unknown_key_is_a_problem_with_a_remedy(
         ("DEEP_NESTING", True, "a whole number from 2"),
         ("DEEP_NESTING", 2.5, "a whole number from 2"),
         ("SILENCED_FINDINGS", "cycle", "a list of findings"),
+        *(("EDITOR_URL", url, EDITOR_URL) for url in NO_EDITOR_URLS),
     ],
 )
 def test_value_of_the_wrong_type_is_a_problem_with_an_example(

@@ -61,9 +61,13 @@ page = Client().get("/").content.decode()
 assert 'class="st-tree"' in page, page
 assert "__main__.receive" in page.replace("<wbr>", ""), page
 
+with signal_trace.record() as recording:
+    ping.send("somebody")
+assert "__main__.receive" in recording.trace.export("html")
+
 from django.contrib.staticfiles import finders
 print(signal_trace.__file__)
-print(finders.find("signal_trace/panel.css"))
+print(finders.find("signal_trace/views.css"))
 """
 
 
@@ -115,5 +119,5 @@ def test_installed_wheel_renders_its_templates(wheel: Path, tmp_path: Path) -> N
 
     assert printed.splitlines() == [
         str(target / "signal_trace/__init__.py"),
-        str(target / "signal_trace/static/signal_trace/panel.css"),
+        str(target / "signal_trace/static/signal_trace/views.css"),
     ]

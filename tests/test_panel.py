@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from debug_toolbar.store import get_store
+from django.template.loader import render_to_string
 from django.test import AsyncClient, Client
+from django.utils import translation
 from django.utils.html import strip_tags
 
 from signal_trace import Trace
+from signal_trace.packing import pack, unpack
 from signal_trace.panel import SignalTracePanel
-from signal_trace.parts import Finding, Queries, Statement
-from tests.traces import CHECKOUT, EMPTY, IMPORT, saves
+from signal_trace.parts import Error
+from signal_trace.screen import screen
+from signal_trace.words import texts
+from tests.traces import CHECKOUT, EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,14 +70,28 @@ ways: dict[str, Callable[[], Any]] = {
 every_way = pytest.mark.parametrize("way", ways)
 
 
+def data(response: Any) -> dict[str, Any]:
+    """What the panel gives to its scripts."""
+    [found] = re.findall(
+        r'<script id="signal-trace-data" type="application/json">(.*?)</script>',
+        content(response),
+        re.DOTALL,
+    )
+    read: dict[str, Any] = json.loads(found)
+    return read
+
+
+def trace_of(response: Any) -> Trace:
+    return unpack(Trace, data(response)["trace"])
+
+
 @every_way
-def test_the_panel_shows_the_tree(way: str) -> None:
-    shown = words(content(ways[way]()))
-    assert "opened from tests.senders.a" in shown
-    assert "closed from tests.senders.a" in shown
-    for receiver in ("close", "close_later", "note"):
-        assert f"tests.app.receivers.{receiver} " in shown
-    assert "receivers.py:" in shown
+def test_the_panel_has_the_trace(way: str) -> None:
+    trace = trace_of(ways[way]())
+    assert {send.sender for send in trace.sends} == {"tests.senders.a"}
+    assert {call.receiver for call in trace.calls} == {
+        f"tests.app.receivers.{name}" for name in ("close", "close_later", "note")
+    }
 
 
 @every_way
@@ -105,7 +124,7 @@ def test_a_json_response_is_in_the_history() -> None:
     )
     panel = answer.json()["SignalTracePanel"]
     assert "4 calls in" in words(panel["button"])
-    assert "opened from tests.senders.b" in words(content(response))
+    assert trace_of(response).name == "GET /json/b/"
 
 
 def test_concurrent_requests_each_show_their_own_sends() -> None:
@@ -116,9 +135,8 @@ def test_concurrent_requests_each_show_their_own_sends() -> None:
         )
 
     for number, response in enumerate(asyncio.run(get_all())):
-        shown = words(content(response))
-        senders = set(re.findall(r"from tests\.senders\.(\w+)", shown))
-        assert senders == {f"n{number}"}
+        senders = {send.sender for send in trace_of(response).sends}
+        assert senders == {f"tests.senders.n{number}"}
 
 
 @pytest.mark.parametrize("format", ["json", "perfetto", "text"])
@@ -174,13 +192,6 @@ def test_the_server_timing_header_survives_a_translation_with_quotes(
     assert 'desc="the receivers"' in Client().get("/send/a/")["Server-Timing"]
 
 
-def test_lines_are_no_localised_numbers(settings: Settings) -> None:
-    settings.USE_THOUSAND_SEPARATOR = True
-    shown = content(Client().get("/send/a/"))
-    assert re.search(r"receivers\.py:\d+<", shown)
-    assert not re.search(r"receivers\.py:[\d]+,", shown)
-
-
 def test_an_export_in_an_unknown_format_is_not_found() -> None:
     response = Client().get("/send/a/")
     link = f"/__debug__/signal_trace/{request_id(response)}/pdf/"
@@ -234,162 +245,76 @@ def test_the_panel_with_the_toolbar_rendering_everything_at_once(
         "RENDER_PANELS": True,
     }
     response = Client().get("/send/a/")
-    assert "opened from tests.senders.a" in words(response.text)
+    assert '<script id="signal-trace-data"' in response.text
+    assert '/static/signal_trace/start.js"' in response.text
 
 
-def test_sends_beyond_the_limit_are_counted_and_summed_up(settings: Settings) -> None:
-    settings.SIGNAL_TRACE = {"MAX_SENDS": 1}
-    shown = words(content(Client().get("/send/a/")))
-    assert "5 sends beyond the first 1 are only counted: see below." in shown
-    assert "Counted only" in shown
-    assert "4 closed from tests.senders.a" in shown
-    assert "1 opened from tests.senders.a" in shown
+def test_the_page_itself_grows_by_no_more_than_title_and_subtitle() -> None:
+    client = Client()
+    with_panel = client.get("/send/a/").text
+    client.cookies["djdtSignalTracePanel"] = "off"
+    without = client.get("/send/a/").text
+    assert "signal-trace" not in with_panel
+    assert len(with_panel) - len(without) < 1000
 
 
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[[Trace], str]:
-    """The panel's markup for a trace, as the toolbar's store would have it."""
-
-    def show(trace: Trace) -> str:
-        response = Client().get("/send/a/")
-        monkeypatch.setattr(SignalTracePanel, "trace", trace)
-        return content(response)
-
-    return show
-
-
-def test_findings_come_first_as_sentences_with_their_level(
-    shown: Callable[[Trace], str],
-) -> None:
-    text = words(shown(CHECKOUT))
-    first = (
-        "Problem: shop.receivers.take_from_stock raised, and 1 receiver never ran."
-        " Send with send_robust, or catch the exception in the receiver."
-        " Hint: shop.receivers.send_voucher listens to shop.GiftOrder."
+def test_a_trace_that_the_toolbar_no_longer_has_is_said_to_be_gone() -> None:
+    answer = Client().get(
+        "/__debug__/render_panel/",
+        {"request_id": "0123456789", "panel_id": "SignalTracePanel"},
     )
-    assert first in text
-    assert text.index(first) < text.index("Recorded for")
+    assert "available anymore" in words(answer.json()["content"])
 
 
-def test_no_findings_is_said_where_there_was_something_to_find_them_in(
-    shown: Callable[[Trace], str],
-) -> None:
-    assert "No findings." in words(shown(replace(CHECKOUT, findings=())))
-    assert "No findings." not in words(shown(EMPTY))
+def test_nothing_needs_what_a_content_security_policy_forbids() -> None:
+    markup = content(Client().get("/send/a/"))
+    scripts = re.findall(r"<script[^>]*>", markup)
+    assert scripts == ['<script id="signal-trace-data" type="application/json">']
+    assert not re.search(r"<style|\sstyle=|\son\w+=", markup)
 
 
-def test_a_row_that_a_finding_is_about_is_marked_with_it(
-    shown: Callable[[Trace], str],
-) -> None:
-    rows = shown(CHECKOUT).split("<tr ")
-    marked = [row for row in rows if "A receiver raised</span>" in row]
-    assert len(marked) == 1
-    assert "take_from_stock raised, and" in marked[0]  # In the mark's title.
+def test_what_the_application_calls_things_ends_no_script() -> None:
+    evil = "</script><script>alert(1)</script><!--"
+    error = Error(evil, evil, ())
+    trace = replace(CHECKOUT, name=evil, error=error)
+    markup = render_to_string("signal_trace/panel.html", screen(pack(trace)))
+    assert evil not in markup
+    assert markup.count("</script>") == 1
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        "from shop.Order(pk=7) created=True rolled back ✗ raised ValueError",
-        "Sent at /srv/shop/views.py:12 in checkout",
-        "instance=shop.Order(pk=7), created=True, raw=False",
-        "Transaction rolled back",
-        "3 SQL 2.00 ms",
-        "SQL repeated × 2",
-        'SQL executed most 2 × SELECT COUNT(*) FROM "shop_line"',
-        "for shop.Order, weakly, number 1 in the order, dispatch_uid=shop.announce",
-        "for any sender, strongly, number 2 in the order",
-        "on_commit shop.tasks.print_label",
-        "Suspended 3.00 ms",
-        "shop.receivers.poll async never finished",
-        "shop.receivers.reindex ✗ not called: an earlier receiver raised",
-        "✗ 1 receiver was not called",
-        "2 receivers are connected for other senders, and were not called",
-        "were not called, 1 of them a near miss",
-        "shop.GiftOrder ! near miss: its relative shop.Order sent it",
-    ],
-)
-def test_what_is_known_is_said(shown: Callable[[Trace], str], said: str) -> None:
-    assert said in words(shown(CHECKOUT))
+def test_texts_come_in_the_readers_language() -> None:
+    with translation.override("de"):
+        settings = screen(pack(EMPTY))["data"]["settings"]
+    assert settings["language"] == "de"
 
 
-def test_a_statement_that_was_executed_once_is_not_called_repeated(
-    shown: Callable[[Trace], str],
-) -> None:
-    [send] = saves(1)[:1]
-    [call] = send.calls
-    queries = Queries(1, 1000, 6, 2000, repeated=Statement("SELECT 1", 1))
-    once = replace(send, calls=(replace(call, queries=queries),))
-    text = words(shown(replace(EMPTY, sends=(once,))))
-    assert "1 SQL 0.001 ms + 6 inside" in text
-    assert "SQL repeated" not in text
+def test_every_text_can_be_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    marked = lambda text: f"⟦{text}⟧"  # noqa: E731
+    monkeypatch.setattr("signal_trace.words.gettext", marked)
+    for name, text in texts().items():
+        assert text.startswith("⟦"), name
 
 
-def test_what_is_not_known_takes_no_room(shown: Callable[[Trace], str]) -> None:
-    [send] = saves(1)[:1]
-    [call] = send.calls
-    bare = replace(
-        send,
-        call_site=None,
-        arguments={},
-        transaction=None,
-        queries=EMPTY.queries,
-        calls=(replace(call, file=None, queries=EMPTY.queries),),
-    )
-    markup = shown(replace(EMPTY, sends=(bare,)))
-    assert "pre<wbr>_save" in markup
-    assert "<details" not in markup
-    assert "<dl" not in markup
-    assert " SQL" not in words(markup.partition("<tbody>")[2])
-
-
-def test_like_sends_are_one_row_with_the_sums_of_their_receivers(
-    shown: Callable[[Trace], str],
-) -> None:
-    markup = shown(IMPORT)
-    assert markup.count('<tr class="st-Run">') == 2
-    assert '<tr class="st-Send">' not in markup
-    text = words(markup)
-    assert "post_save from shop.Line × 240 0.000 ms to 0.024 ms each" in text
-    assert "240 calls in 2.89 ms, 2.89 ms of their own, the longest 0.024 ms" in text
-
-
-def test_a_finding_about_like_sends_is_on_their_row(
-    shown: Callable[[Trace], str],
-) -> None:
-    every = tuple(send.id for send in IMPORT.sends)
-    found = Finding("many", "So many", "warning", "Many.", "Less.", every, ())
-    rows = shown(replace(IMPORT, findings=(found,))).split("<tr ")
-    assert sum("So many</span>" in row for row in rows) == 2
-
-
-def test_nothing_needs_what_a_content_security_policy_forbids(
-    shown: Callable[[Trace], str],
-) -> None:
-    assert not re.search(r"<script|<style|\sstyle=|\son\w+=", shown(CHECKOUT))
-
-
-def test_names_and_findings_are_escaped(shown: Callable[[Trace], str]) -> None:
-    evil = "<b>bold</b>"
-    [first, *others] = CHECKOUT.findings
-    findings = (replace(first, title=evil, message=evil, advice=evil), *others)
-    [send, *rest] = CHECKOUT.sends
-    sends = (replace(send, arguments={evil: evil, "action": evil}), *rest)
-    assert evil not in shown(replace(CHECKOUT, findings=findings, sends=sends))
+def test_the_editor_is_the_projects(settings: Settings) -> None:
+    response = Client().get("/send/a/")
+    assert data(response)["settings"]["editor"] is None
+    settings.SIGNAL_TRACE = {"EDITOR_URL": "vscode://file/{file}:{line}"}
+    assert data(response)["settings"]["editor"] == "vscode://file/{file}:{line}"
 
 
 @pytest.mark.parametrize(
     ("stats", "subtitle"),
     [
-        ({"failures": 0, "findings": 0}, "4 calls in 18.00 ms"),
-        ({"failures": 1, "findings": 1}, "4 calls in 18.00 ms, 1 failed, 1 finding"),
-        ({"failures": 0, "findings": 2}, "4 calls in 18.00 ms, 2 findings"),
+        ((0, 0, 0), "4 calls in 18.00 ms"),
+        ((1, 1, 0), "4 calls in 18.00 ms, 1 failed • 1 finding"),
+        ((0, 2, 1), "4 calls in 18.00 ms ⚠ 2 findings, 1 problem"),
     ],
 )
 def test_the_subtitle_counts_what_went_wrong(
-    monkeypatch: pytest.MonkeyPatch, stats: dict[str, int], subtitle: str
+    monkeypatch: pytest.MonkeyPatch, stats: tuple[int, int, int], subtitle: str
 ) -> None:
-    every = {"calls": 4, "receivers_ns": 18_000_000, **stats}
+    counts = zip(("failures", "findings", "problems"), stats, strict=True)
+    every = {"calls": 4, "receivers_ns": 18_000_000, **dict(counts)}
     monkeypatch.setattr(SignalTracePanel, "get_stats", lambda panel: every)
     panel = SignalTracePanel(None, None)  # type: ignore[arg-type]
     assert panel.nav_subtitle == subtitle

@@ -16,7 +16,6 @@ from signal_trace.parts import (
     Finding,
     Frame,
     NotCalled,
-    Queries,
     Send,
 )
 from signal_trace.runs import Run, fold
@@ -82,11 +81,6 @@ def test_saves_in_a_loop_are_two_runs_with_their_times() -> None:
     assert before.queries.count == 480
     assert before.sender == "shop.Line"
     assert before.arguments == {"raw": False}  # And not the instance.
-    [heard] = after.heard
-    assert heard.receiver == "shop.receivers.count_lines"
-    assert (heard.count, heard.max_ns) == (240, 24_000)
-    assert heard.total_ns == heard.self_ns == after.duration_ns
-    assert heard.queries == Queries(480, before.duration_ns // 2)
 
 
 def test_instances_of_one_model_are_alike() -> None:
@@ -154,12 +148,11 @@ def test_the_one_that_a_finding_names_is_not_hidden() -> None:
     assert folded(trace) == ["a 3", "a 1", "a 3"]
 
 
-def test_a_finding_about_all_of_a_run_is_on_it() -> None:
+def test_a_finding_about_all_of_a_run_leaves_it_one() -> None:
     sends = sent("aaaa")
     both = (finding(1), finding(*(one.id for one in sends)))
     [run] = fold(trace_of(sends, findings=both))[None]
     assert isinstance(run, Run)
-    assert run.findings == both[1:]
 
 
 def nested(counts: list[int]) -> list[Send]:
@@ -194,11 +187,10 @@ def test_the_one_that_a_finding_names_deep_inside_is_not_hidden() -> None:
     assert folded(trace) == ["a 3", "a 1", "a 3"]
 
 
-def test_a_finding_about_all_inside_of_a_run_is_on_it() -> None:
+def test_a_finding_about_all_inside_of_a_run_leaves_it_one() -> None:
     both = (finding(1), finding(1000, 2000, 3000))
     [run] = fold(trace_of(nested([1, 1, 1]), findings=both))[None]
     assert isinstance(run, Run)
-    assert run.findings == both[1:]
 
 
 def test_sends_inside_a_call_are_folded_there() -> None:

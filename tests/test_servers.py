@@ -99,10 +99,8 @@ def test_concurrent_requests_give_as_many_traces_each_with_its_own_sends(
     for name, trace in by_name.items():
         check_sends(trace, name)
     for name, panel in panels.items():
-        senders = re.findall(
-            r"from tests\.senders\.(\w+)", json.loads(panel)["content"]
-        )
-        assert senders == [name] * 6
+        senders = re.findall(r"tests\.senders\.(\w+)", json.loads(panel)["content"])
+        assert set(senders) == {name}
 
 
 def check_sends(trace: Trace, name: str) -> None:

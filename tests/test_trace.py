@@ -215,7 +215,7 @@ def test_missing_file_is_an_os_error(tmp_path: Path) -> None:
 
 
 def test_unknown_export_format_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="no format 'xml'; the formats are json, "):
+    with pytest.raises(ValueError, match="no format 'xml'; the formats are html, "):
         CHECKOUT.export("xml")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -45,6 +46,7 @@ from signal_trace.parts import (
     Statement,
     Unreceived,
 )
+from signal_trace.queries import add_up
 from signal_trace.trace import VERSION, Trace
 
 MS = 1_000_000
@@ -315,6 +317,75 @@ def saves(count: int, *, parent: int | None = None, first_id: int = 100) -> list
             sends.append(send)
             first_id += 2
     return sends
+
+
+def many_calls(count: int, per_send: int) -> Trace:
+    """A trace of so many calls, as saving instances of two models makes them: with
+    queries of their own, some of them nested. What is equal in it is the same, as in
+    one that was recorded."""
+    chance = random.Random(1)
+    sql = 'SELECT COUNT(*) FROM "shop_line" WHERE "shop_line"."order_id" = %s'
+    models = ("shop.Order", "warehouse.Parcel")
+    connections = [
+        Connection(f"uid-{place}" if place % 2 else None, place % 2 == 0, None, place)
+        for place in range(1, 9)
+    ]
+    call_sites = [Frame(f"/srv/shop/{i % 4}/views.py", i, "checkout") for i in range(9)]
+    sends: list[Send] = []
+    next_id, clock = 1, 0
+    for number in range(count // per_send):
+        own_id, start = next_id, clock
+        calls: list[Call] = []
+        for index in range(per_send):
+            place = (number + index) % 8
+            duration = chance.randrange(3_000, 900_000)
+            clock += chance.randrange(1_000, 90_000)
+            made = Queries(1, duration // 2, 0, 0, place % 2, Statement(sql, 1))
+            calls.append(
+                Call(
+                    id=own_id + 1 + index,
+                    receiver=f"shop.receivers.module_{place}.receiver_{place}",
+                    file=f"/srv/shop/receivers/module_{place}.py",
+                    line=10 * (place + 1),
+                    start_ns=clock,
+                    duration_ns=duration,
+                    self_ns=duration - (1_000 if place == 7 else 0),
+                    is_async=False,
+                    error=None,
+                    queries=NO_QUERIES if place > 4 else made,
+                    connection=connections[place],
+                    app="shop",
+                )
+            )
+            clock += duration
+        next_id += 1 + per_send
+        kind = number % 3
+        arguments = {
+            "instance": f"{models[kind % 2]}(pk={number // 2 + 12_345})",
+            "raw": False,
+            "using": "default",
+            "update_fields": None,
+        }
+        sends.append(
+            Send(
+                id=own_id,
+                signal=f"django.db.models.signals.{('pre', 'post')[number % 2]}_save",
+                sender=models[kind % 2],
+                method="send",
+                parent=own_id - 1 if number % 10 == 9 else None,
+                start_ns=start,
+                duration_ns=clock - start,
+                calls=tuple(calls),
+                error=None,
+                call_site=call_sites[number % len(call_sites)],
+                arguments=arguments
+                if number % 2
+                else {**arguments, "created": not kind},
+                queries=add_up([call.queries for call in calls]),
+                transaction=COMMITTED,
+            )
+        )
+    return replace(CHECKOUT, duration_ns=clock, sends=tuple(sends), not_called=())
 
 
 # An import, which saves many lines in a loop.

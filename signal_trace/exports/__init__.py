@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from signal_trace.exports import json, perfetto, text
+from signal_trace.exports import html, json, perfetto, text
 from signal_trace.trace import Trace
 
 
@@ -26,6 +26,7 @@ class Format:
 FORMATS = {
     one.name: one
     for one in (
+        Format("html", html.write, "text/html; charset=utf-8", "html"),
         Format("json", json.write, "application/json", "json"),
         Format("perfetto", perfetto.write, "application/json", "perfetto.json"),
         Format("text", text.write, "text/plain; charset=utf-8", "txt"),

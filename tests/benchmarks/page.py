@@ -1,20 +1,22 @@
-"""The part of ``docs/performance.md`` that a run writes."""
+"""The parts of ``docs/performance.md`` that a run writes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
+BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
+TRACING, PANEL = "make bench", "make bench, the panel"
 
 
-def put_in(text: str, between: str) -> str:
-    """Replace what stands between the two markers."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def put_in(text: str, part: str, between: str) -> str:
+    """Replace what stands between the two markers of a part."""
+    opening, closing = BEGIN.format(part), END.format(part)
+    before, begin, rest = text.partition(opening)
+    _, end, after = rest.partition(closing)
     if not begin or not end:
-        raise ValueError(f"The page lacks {BEGIN} or {END}.")
-    return f"{before}{BEGIN}\n\n{between.strip()}\n\n{END}{after}"
+        raise ValueError(f"The page lacks {opening} or {closing}.")
+    return f"{before}{opening}\n\n{between.strip()}\n\n{closing}{after}"
 
 
-def rewrite(path: Path, between: str) -> None:
-    path.write_text(put_in(path.read_text(), between))
+def rewrite(path: Path, part: str, between: str) -> None:
+    path.write_text(put_in(path.read_text(), part, between))

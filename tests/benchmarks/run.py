@@ -13,18 +13,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from tests.benchmarks import machine, page, plan, report, rounds
+from tests.benchmarks import machine, page, plan, promised, report, rounds
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.measures import evaluate
 
+PANEL = "panel"
 PAGE = rounds.ROOT / "docs/performance.md"
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     phases = plan.PHASES
+    with_panel = True
     if options.only:
-        phases = plan.only(phases, set(options.only.split(",")))
+        names = set(options.only.split(","))
+        with_panel = PANEL in names
+        phases = plan.only(phases, names - {PANEL}) if names != {PANEL} else ()
     if options.quick:
         phases = plan.quick(phases)
     if options.tiny:
@@ -52,8 +56,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\n{report.as_text(table)}")
     if options.output:
         machine.save(samples, options.output)
+    panels = []
+    if with_panel:
+        tell(PANEL)
+        calls, times = (10_000, 5 if options.quick else 15)
+        panels = promised.measure(
+            checkout, *((100, 1) if options.tiny else (calls, times))
+        )
+        print(f"\n{report.as_text(report.promises(panels))}")
     if is_whole and checkout == rounds.ROOT:
-        page.rewrite(PAGE, "\n\n".join([about, *map(report.as_markdown, tables)]))
+        page.rewrite(
+            PAGE, page.TRACING, "\n\n".join([about, *map(report.as_markdown, tables)])
+        )
+        page.rewrite(PAGE, page.PANEL, report.as_markdown(report.promises(panels)))
         print(f"\nWritten to {PAGE.relative_to(rounds.ROOT)}.")
     return 0
 
@@ -61,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     names = [*CONTENDERS, *(one.name for one in plan.PHASES)]
     names += [one.name for one in plan.WORKLOADS]
+    names.append(PANEL)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -16,13 +16,14 @@ def test_unknown_format_is_refused_with_a_list_of_them() -> None:
     with pytest.raises(ValueError, match="no format 'xml'") as caught:
         exports.get("xml")
     assert str(caught.value) == (
-        "no format 'xml'; the formats are json, perfetto, text"
+        "no format 'xml'; the formats are html, json, perfetto, text"
     )
 
 
 @pytest.mark.parametrize(
     ("name", "file"),
     [
+        ("html", "signal-trace-01234567.html"),
         ("json", "signal-trace-01234567.json"),
         ("perfetto", "signal-trace-01234567.perfetto.json"),
         ("text", "signal-trace-01234567.txt"),

@@ -1,0 +1,115 @@
+"""A report: one file that shows a trace as the panel does, in any browser.
+
+It has in it all that it needs, and may load nothing: its content security policy allows
+its own style and script alone, by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from django.template import Context, Engine
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, get_language_bidi
+
+from signal_trace.exports import text
+from signal_trace.packing import pack
+from signal_trace.screen import screen
+from signal_trace.trace import Trace
+
+STATIC = "static/signal_trace"
+STYLES = ("views.css", "report.css")
+START = "start.js"
+ICON = "panel.svg"
+
+LONGEST_TITLE = 200
+
+# The only form that the modules import in, so that they can be one: see `script`.
+IMPORT = re.compile(r'^import \{[^}\n]+\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class)\b)", re.MULTILINE)
+
+
+def write(trace: Trace) -> str:
+    """The report on *trace*, in the language in force."""
+    told = text.write(trace)
+    context = Context(
+        {
+            **screen(pack(trace)),
+            "text": told,
+            "title": text.printable((trace.name or trace.kind)[:LONGEST_TITLE]),
+            "started_at": trace.started_at.isoformat(sep=" ", timespec="seconds"),
+            "language": get_language() or "en",
+            "direction": "rtl" if get_language_bidi() else "ltr",
+            **_inside(),
+        }
+    )
+    return _engine().get_template("signal_trace/report.html").render(context)
+
+
+@functools.cache
+def _engine() -> Engine:
+    """Finds the package's templates, whatever the project's settings say."""
+    return Engine(
+        dirs=[str(_file("templates"))],
+        libraries={"i18n": "django.templatetags.i18n"},
+    )
+
+
+@functools.cache
+def _inside() -> dict[str, SafeString]:
+    """What of the package's own files stands in every report."""
+    style = "".join(_read(name) for name in STYLES)
+    code = script()
+    icon = base64.b64encode(_read(ICON).encode()).decode()
+    policy = {
+        "default-src": "'none'",
+        "style-src": _hash(style),
+        "script-src": _hash(code),
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    inside = {
+        "style": style,
+        "script": code,
+        "icon": f"data:image/svg+xml;base64,{icon}",
+        "policy": "; ".join(" ".join(one) for one in policy.items()),
+    }
+    # All of it is ours. A browser would take the policy with its quotes escaped, too,
+    # but the two others it takes as they stand.
+    return {name: mark_safe(one) for name, one in inside.items()}
+
+
+def script() -> str:
+    """All modules as one: each after those that it imports, none of which it names."""
+    read: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name not in read:
+            read[name] = ""  # It may be imported by one that it imports itself.
+            code = _read(name)
+            for imported in IMPORT.findall(code):
+                add(imported)
+            del read[name]
+            read[name] = EXPORT.sub("", IMPORT.sub("", code))
+
+    add(START)
+    return "".join(read.values())
+
+
+def _read(name: str) -> str:
+    return (_file(STATIC) / name).read_text(encoding="utf-8")
+
+
+def _file(path: str) -> Path:
+    return Path(str(files("signal_trace") / path))
+
+
+def _hash(code: str) -> str:
+    digest = hashlib.sha256(code.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

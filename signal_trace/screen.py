@@ -1,0 +1,43 @@
+"""What ``views.html`` needs to show a trace, in the panel and in a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import get_language
+
+from signal_trace import conf, words
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Where the trace can be had in a format."""
+
+    format: str
+    url: str
+
+
+def screen(
+    packed: Any,
+    *,
+    downloads: Sequence[Download] = (),
+    text_url: str = "",
+    in_toolbar: bool = False,
+) -> dict[str, Any]:
+    """The template's context for a trace as `packing.pack` made it: it is unpacked by
+    whoever looks at it. Without a *text_url* the page holds the text itself."""
+    return {
+        "data": {
+            "trace": packed,
+            "words": words.texts(),
+            "settings": {
+                "editor": conf.settings().EDITOR_URL,
+                "in_toolbar": in_toolbar,
+                "language": get_language() or "",
+                "text_url": text_url,
+            },
+        },
+        "downloads": downloads,
+    }

@@ -1,0 +1,59 @@
+"""What tests read of the views in a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+AXE = "axe-core@4.14.1"
+
+
+def figure(panel: Locator, label: str) -> str:
+    """One of the figures at the top."""
+    return panel.locator(f".st-figures dt:text-is('{label}') + dd").inner_text()
+
+
+def rows(panel: Locator, kind: str = ".st-row[role=treeitem]") -> list[str]:
+    """The names of those rows of the timeline that are on the screen."""
+    return panel.locator(f"{kind} .st-name").all_text_contents()
+
+
+def lit_row(panel: Locator) -> Locator:
+    """The row whose facts are shown."""
+    return panel.locator(".st-row[aria-selected=true]")
+
+
+def details(panel: Locator) -> dict[str, str]:
+    """The facts that are shown, by their labels."""
+    facts = panel.locator(".st-facts")
+    facts.wait_for()
+    names = facts.locator("dt").all_inner_texts()
+    return dict(zip(names, facts.locator("dd").all_inner_texts(), strict=True))
+
+
+def choose(panel: Locator, tab: str) -> None:
+    panel.get_by_role("tab", name=tab).click()
+
+
+def complaints(page: Page) -> list[Any]:
+    """What axe finds serious or critical in the views."""
+    page.wait_for_function("() => window.axe")
+    found: list[Any] = page.evaluate(
+        """async () => {
+            const root = document.querySelector("#djDebugRoot");
+            const within = root
+                ? { include: [{ fromShadowDom: ["#djDebugRoot", ".signal-trace"] }] }
+                : document;
+            const { violations } = await axe.run(within);
+            return violations
+                .filter((one) => ["serious", "critical"].includes(one.impact))
+                .map((one) => [
+                    one.id,
+                    ...one.nodes.map(({ html, failureSummary }) =>
+                        [html.slice(0, 200), failureSummary]),
+                ]);
+        }"""
+    )
+    return found
