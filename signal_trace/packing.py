@@ -8,7 +8,7 @@ values, or an object that says how to make that list, and says it by its keys:
 - ``below`` and ``less``: the name of a column of the same objects, and the column of
   how much less each number is, null where it is null.
 - ``table`` and ``places``: a few values, and for each time a character, of which the
-  code less 48 is the place of the value in the table.
+  code less 63 is the place of the value in the table.
 - ``of``, ``count``, ``new``, ``after`` and ``numbers``: what stands in more than one
   place. There is a list of it for each name that ``of`` has, counted from 1. To it are
   added so many values of the column ``new``. Then each of the ``numbers`` is 0 for
@@ -49,7 +49,8 @@ BELOW = {"self_ns": "duration_ns", "parent": "id"}
 
 #: How many different values a column may have to be one of characters.
 FEW = 64
-FIRST_PLACE = 48
+#: Behind what has to be escaped in HTML.
+FIRST_PLACE = 63
 
 AT_ONCE = 200
 
@@ -245,14 +246,14 @@ def _shared(
 
 
 def _relative(numbers: list[int], after: int) -> list[int]:
-    relative = []
-    for number in numbers:
-        if number == after + 1:
-            after = number
-            relative.append(1)
-        else:
-            relative.append(number and number + 1)
-    return relative
+    following = after + 1
+    return [
+        # The first part is always true where it is asked.
+        (following := following + 1) and 1
+        if number == following
+        else number and number + 1
+        for number in numbers
+    ]
 
 
 class _Unpacker:

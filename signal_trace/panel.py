@@ -22,7 +22,6 @@ from django.http import (
     HttpResponseNotFound,
 )
 from django.template.loader import render_to_string
-from django.templatetags.static import static
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -31,6 +30,7 @@ from signal_trace import conf, exports, watching
 from signal_trace.durations import in_ms, shown
 from signal_trace.entrance import Recording
 from signal_trace.highlights import failures
+from signal_trace.modules import script
 from signal_trace.packing import pack, unpack
 from signal_trace.parts import PROBLEM
 from signal_trace.requests import note_response, record_request
@@ -60,11 +60,12 @@ class SignalTracePanel(Panel):
     @classmethod
     def get_urls(cls) -> list[URLPattern]:
         return [
+            path("signal_trace/views.js", views_script, name="signal_trace_script"),
             path(
                 "signal_trace/<str:request_id>/<str:format_name>/",
                 export,
                 name="signal_trace_export",
-            )
+            ),
         ]
 
     def process_request(
@@ -140,7 +141,7 @@ class SignalTracePanel(Panel):
 
     @property
     def scripts(self) -> list[str]:
-        return [static("signal_trace/start.js")]
+        return [reverse("djdt:signal_trace_script")]
 
     @property
     def content(self) -> str:
@@ -167,6 +168,14 @@ class SignalTracePanel(Panel):
         """The request's trace; None where it was not recorded."""
         stats: dict[str, Any] = self.get_stats()
         return unpack(Trace, stats["trace"]) if stats else None
+
+
+@login_not_required
+@require_show_toolbar
+def views_script(request: HttpRequest) -> HttpResponse:
+    """The modules that draw the views, in one piece: a development server takes longer
+    for each file than a browser for all of them."""
+    return HttpResponse(script(), content_type="text/javascript; charset=utf-8")
 
 
 @login_not_required

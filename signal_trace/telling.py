@@ -88,9 +88,13 @@ def _top_by_name(path: list[str], receiver: str) -> int | None:
     return None
 
 
+def import_folders() -> list[str]:
+    """The folders that Python imports from."""
+    return [os.path.join(folder, "") for folder in sys.path if folder]  # noqa: PTH118
+
+
 def _top_by_folder(file: str) -> int | None:
-    folders = [os.path.join(folder, "") for folder in sys.path if folder]  # noqa: PTH118
-    inside = [folder for folder in folders if file.startswith(folder)]
+    inside = [folder for folder in import_folders() if file.startswith(folder)]
     return max(inside, key=len).count(os.sep) if inside else None
 
 

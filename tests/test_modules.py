@@ -58,10 +58,14 @@ def test_the_modules_tests_pass(node: str, folder: Path) -> None:
 
 
 def compared(node: str, folder: Path, documents: list[Trace]) -> list[Any]:
+    given = {
+        "traces": [one.to_dict() for one in documents],
+        "folders": telling.import_folders(),
+    }
     finished = subprocess.run(
         [node, "compare.js"],
         cwd=folder,
-        input=json.dumps([one.to_dict() for one in documents]),
+        input=json.dumps(given),
         capture_output=True,
         text=True,
     )

@@ -246,7 +246,7 @@ def test_the_panel_with_the_toolbar_rendering_everything_at_once(
     }
     response = Client().get("/send/a/")
     assert '<script id="signal-trace-data"' in response.text
-    assert '/static/signal_trace/start.js"' in response.text
+    assert '/signal_trace/views.js"' in response.text
 
 
 def test_the_page_itself_grows_by_no_more_than_title_and_subtitle() -> None:
@@ -284,7 +284,7 @@ def test_what_the_application_calls_things_ends_no_script() -> None:
 
 def test_texts_come_in_the_readers_language() -> None:
     with translation.override("de"):
-        settings = screen(pack(EMPTY))["data"]["settings"]
+        settings = json.loads(screen(pack(EMPTY))["data"])["settings"]
     assert settings["language"] == "de"
 
 

@@ -9,29 +9,21 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import re
-from importlib.resources import files
-from pathlib import Path
 
 from django.template import Context, Engine
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, get_language_bidi
 
 from signal_trace.exports import text
+from signal_trace.modules import file, read, script
 from signal_trace.packing import pack
 from signal_trace.screen import screen
 from signal_trace.trace import Trace
 
-STATIC = "static/signal_trace"
 STYLES = ("views.css", "report.css")
-START = "start.js"
 ICON = "panel.svg"
 
 LONGEST_TITLE = 200
-
-# The only form that the modules import in, so that they can be one: see `script`.
-IMPORT = re.compile(r'^import \{[^}\n]+\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
-EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class)\b)", re.MULTILINE)
 
 
 def write(trace: Trace) -> str:
@@ -55,7 +47,7 @@ def write(trace: Trace) -> str:
 def _engine() -> Engine:
     """Finds the package's templates, whatever the project's settings say."""
     return Engine(
-        dirs=[str(_file("templates"))],
+        dirs=[str(file("templates"))],
         libraries={"i18n": "django.templatetags.i18n"},
     )
 
@@ -63,9 +55,9 @@ def _engine() -> Engine:
 @functools.cache
 def _inside() -> dict[str, SafeString]:
     """What of the package's own files stands in every report."""
-    style = "".join(_read(name) for name in STYLES)
+    style = "".join(read(name) for name in STYLES)
     code = script()
-    icon = base64.b64encode(_read(ICON).encode()).decode()
+    icon = base64.b64encode(read(ICON).encode()).decode()
     policy = {
         "default-src": "'none'",
         "style-src": _hash(style),
@@ -83,31 +75,6 @@ def _inside() -> dict[str, SafeString]:
     # All of it is ours. A browser would take the policy with its quotes escaped, too,
     # but the two others it takes as they stand.
     return {name: mark_safe(one) for name, one in inside.items()}
-
-
-def script() -> str:
-    """All modules as one: each after those that it imports, none of which it names."""
-    read: dict[str, str] = {}
-
-    def add(name: str) -> None:
-        if name not in read:
-            read[name] = ""  # It may be imported by one that it imports itself.
-            code = _read(name)
-            for imported in IMPORT.findall(code):
-                add(imported)
-            del read[name]
-            read[name] = EXPORT.sub("", IMPORT.sub("", code))
-
-    add(START)
-    return "".join(read.values())
-
-
-def _read(name: str) -> str:
-    return (_file(STATIC) / name).read_text(encoding="utf-8")
-
-
-def _file(path: str) -> Path:
-    return Path(str(files("signal_trace") / path))
 
 
 def _hash(code: str) -> str:

@@ -29,7 +29,7 @@ function described(trace) {
         signalNames: trace.sends.map((send) => signalName(send.signal)),
         places: trace.sends
             .filter((send) => send.call_site)
-            .map(({ call_site: { file, line } }) => placeName(file, line)),
+            .map(({ call_site: { file, line } }) => placeName(file, line, folders)),
         times: trace.sends.map((send) => words.time(send.duration_ns)),
     };
 }
@@ -51,5 +51,5 @@ const chunks = [];
 for await (const chunk of process.stdin) {
     chunks.push(chunk);
 }
-const traces = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+const { traces, folders } = JSON.parse(Buffer.concat(chunks).toString("utf8"));
 console.log(JSON.stringify(traces.map(described)));

@@ -18,9 +18,13 @@ test("a receiver is told by its module, or class, and name", () => {
 });
 
 test("a receiver's file begins at the top of its package", () => {
-    const place = placeName("/srv/app/shop/receivers/fraud.py", 10, "shop.receivers.fraud.f");
+    const fraud = "/srv/app/shop/receivers/fraud.py";
+    const place = placeName(fraud, 10, [], "shop.receivers.fraud.f");
     assert.equal(place, "shop/receivers/fraud.py:10");
-    assert.equal(placeName("/srv/app/shop/x.py", 3, "elsewhere.f"), "shop/x.py:3");
+    assert.equal(placeName("/srv/app/shop/x.py", 3, [], "elsewhere.f"), "shop/x.py:3");
+    const folders = ["/usr/lib/python3/", "/srv/", "/srv/app/"];
+    assert.equal(placeName(fraud, 10, folders), "shop/receivers/fraud.py:10");
+    assert.equal(placeName(fraud, 10), "receivers/fraud.py:10");
     assert.equal(placeName("C:\\app\\shop\\x.py", 3), "shop/x.py:3");
     assert.equal(placeName("x.py", 3), "x.py:3");
 });

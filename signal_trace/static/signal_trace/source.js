@@ -16,8 +16,9 @@ export function sourceLine(views, file, line, more = {}) {
         return make("span", "st-quiet", views.words.say("no source"));
     }
     const whole = `${file}:${line}`;
-    const short = more.whole ? whole : placeName(file, line ?? 0, more.receiver);
-    const url = editorUrl(views.settings.editor, file, line ?? 1);
+    const { editor, folders } = views.settings;
+    const short = more.whole ? whole : placeName(file, line ?? 0, folders, more.receiver);
+    const url = editorUrl(editor, file, line ?? 1);
     const place = url ? make("a") : make("span");
     place.append(nameOf(short));
     place.title = clipped(whole, 1000);

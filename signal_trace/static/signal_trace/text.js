@@ -123,22 +123,34 @@ function shortList(value) {
 }
 
 /**
- * A line of code as `shop/views.py:12`. Of a receiver that is given, the file from the
- * top of its package on.
+ * A line of code as `shop/views.py:12`: the file from the top of its package on, as the
+ * receiver's name or else the folders that Python imports from tell it; or with the
+ * folder that it is in.
  * @param {string} file
  * @param {number} line
+ * @param {string[]} folders
+ * @param {string} receiver
  */
-export function placeName(file, line, receiver = "") {
+export function placeName(file, line, folders = [], receiver = "") {
     const parts = file.split(/[/\\]/);
-    let from = Math.max(parts.length - 2, 0);
+    const from = topByName(parts, receiver) ?? topByFolder(file, folders) ?? parts.length - 2;
+    return `${parts.slice(Math.max(from, 0)).join("/")}:${line}`;
+}
+
+function topByName(parts, receiver) {
     const bare = [...parts.slice(0, -1), parts[parts.length - 1].replace(/\.\w+$/, "")];
     for (let start = 0; receiver && start < bare.length; start += 1) {
         if (`${receiver}.`.startsWith(`${bare.slice(start).join(".")}.`)) {
-            from = start;
-            break;
+            return start;
         }
     }
-    return `${parts.slice(from).join("/")}:${line}`;
+    return null;
+}
+
+function topByFolder(file, folders) {
+    const inside = folders.filter((folder) => file.startsWith(folder));
+    const depths = inside.map((folder) => folder.split(/[/\\]/).length - 1);
+    return depths.length ? Math.max(...depths) : null;
 }
 
 /**
