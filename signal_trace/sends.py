@@ -161,6 +161,7 @@ def _take_down(
             transaction = open_transaction(named.get("using"))
             if transaction is not None:
                 send.transaction = transaction
+                transaction.last_send = send.start
             if callbacks_run_at.get() == send.parent:
                 send.on_commit = True
     except Exception:

@@ -24,14 +24,18 @@ from signal_trace.parts import COMMITTED, OPEN, ROLLED_BACK
 class Transaction:
     """One transaction of one connection, which it doesn't hold."""
 
-    __slots__ = ("alias", "connection", "outcome", "savepoints", "undone")
+    __slots__ = (
+        *("alias", "connection", "last_send", "outcome", "savepoints", "undone"),
+    )
 
     def __init__(self, connection: Any) -> None:
         self.alias: str = connection.alias
         self.connection = weakref.ref(connection)
         self.outcome = OPEN
+        #: When the last send was made in it.
+        self.last_send = 0
         self.savepoints: dict[str, int] = {}
-        #: The stretches that were rolled back, one after the other.
+        #: The stretches with sends that were rolled back, one after the other.
         self.undone: list[tuple[int, int]] = []
 
     def outcome_at(self, moment: int) -> str:
@@ -42,6 +46,8 @@ class Transaction:
 
     def undo(self, start: int, end: int) -> None:
         """What was done in that time was rolled back."""
+        if self.last_send < start:
+            return  # As in a loop that tries many rows.
         while self.undone and self.undone[-1][0] >= start:
             self.undone.pop()
         self.undone.append((start, end))

@@ -691,6 +691,7 @@ def test_a_process_that_records_nothing_runs_djangos_own_functions() -> None:
 def test_what_was_undone_is_kept_once() -> None:
     one = transactions.Transaction(connections["default"])
     for start, end in [(20, 30), (40, 50), (10, 60), (70, 80)]:
+        one.last_send = start
         one.undo(start, end)
     assert one.undone == [(10, 60), (70, 80)]
     moments = {5: OPEN, 10: ROLLED_BACK, 35: ROLLED_BACK, 60: ROLLED_BACK, 65: OPEN}
@@ -766,3 +767,12 @@ def test_blocks_are_left_by_the_names_of_djangos_arguments(database: str) -> Non
         block.__enter__()
         block.__exit__(exc_type=None, exc_value=None, traceback=None)
     assert not connections[database].in_atomic_block
+
+
+def test_what_was_undone_without_a_send_is_forgotten() -> None:
+    one = transactions.Transaction(connections["default"])
+    one.last_send = 5
+    one.undo(6, 7)
+    assert one.undone == []
+    one.undo(5, 8)
+    assert one.outcome_at(5) == ROLLED_BACK
