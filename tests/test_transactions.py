@@ -702,7 +702,10 @@ def test_what_was_undone_is_kept_once() -> None:
 
 
 def test_importing_leaves_the_settings_to_be_configured() -> None:
-    code = "import signal_trace; from django.conf import settings; settings.configure()"
+    code = (
+        "import signal_trace, signal_trace.middleware;"
+        " from django.conf import settings; settings.configure()"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr == ""
 
