@@ -69,6 +69,28 @@ def test_like_sends_are_one_row_that_unfolds(page: Page, stage: Stage) -> None:
     assert rows(views)[-1] == "post_save from shop.Line × 240"
 
 
+def test_a_row_that_was_scrolled_to_is_the_one_that_a_click_opens(
+    page: Page, stage: Stage
+) -> None:
+    every = tuple(
+        replace(send, call_site=Frame("a.py", line, "a"))
+        for line, send in enumerate(saves(500))
+    )
+    views = stage.show(page, replace(EMPTY, sends=every, duration_ns=10**9))
+    scroller = views.locator("[data-part=scroller]")
+    scroller.evaluate("one => { one.scrollTop = 26 * 1000 }")
+    row = views.locator("[data-row='1003']")
+    row.wait_for()
+    box = row.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 100, box["y"] + 10)
+    assert lit_row(views).get_attribute("data-row") == "1003"
+    assert scroller.evaluate("one => one.scrollTop") == 26 * 1000
+    scroller.evaluate("one => { one.scrollTop = 26 * 500 }")
+    views.get_by_role("button", name="Close").click()
+    assert scroller.evaluate("one => one.scrollTop") == 26 * 500
+
+
 def test_tables_are_exact_beyond_the_limit(page: Page, stage: Stage) -> None:
     views = stage.show(page, LARGE)
     assert figure(views, "Calls") == f"{LARGE.call_count:,}"

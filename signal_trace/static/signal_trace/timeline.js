@@ -146,6 +146,12 @@ export class Timeline {
         this.scroller.scrollIntoView({ block: "nearest" });
     }
 
+    /** Keys act on the rows from now on, and the active one is to be seen. */
+    focus() {
+        this._see(false);
+        this.canvas.focus({ preventScroll: true });
+    }
+
     /** No row's facts are shown any more. */
     close() {
         this.shown = null;
@@ -172,7 +178,12 @@ export class Timeline {
         });
         this.observer.observe(this.scroller);
         this.canvas.addEventListener("keydown", (event) => this._key(event));
-        this.canvas.addEventListener("focus", () => this._see(false));
+        this.canvas.addEventListener("focus", () => {
+            // Under a mouse the rows stay, or it would press another than it points at.
+            if (this.canvas.matches(":focus-visible")) {
+                this._see(false);
+            }
+        });
         this.canvas.addEventListener("click", (event) => this._click(event));
         this.canvas.addEventListener("mouseover", (event) => {
             const at = this._rowAt(event);

@@ -185,7 +185,7 @@ export class Views {
     _show(filter) {
         this._setFilter(filter);
         this.tabs.show("timeline");
-        this.timeline.canvas.focus({ preventScroll: true });
+        this.timeline.focus();
     }
 
     _setFilter(filter) {
