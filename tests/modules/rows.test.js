@@ -166,9 +166,11 @@ test("what never finished reaches to the end of the trace", () => {
 });
 
 test("an axis has few and round times", () => {
-    assert.deepEqual(ticksOf(100, 4), [0, 50]);
+    assert.deepEqual(ticksOf(100 * MS, 4), [0, 50 * MS]);
     assert.deepEqual(ticksOf(320 * MS, 5), [0, 100 * MS, 200 * MS, 300 * MS]);
     assert.deepEqual(ticksOf(1, 1), [0]);
+    assert.deepEqual(ticksOf(1, 9), [0]);
+    assert.deepEqual(ticksOf(2500, 9), [0, 1000, 2000]);
 });
 
 test("a trace of receivers that nest deeper than functions may is a tree", () => {

@@ -52,4 +52,17 @@ test("numbers are written as the language does, whichever it is", () => {
     assert.equal(new Words(texts, "en").time(1_234), "0.001 ms");
     assert.equal(new Words(texts, "xx-klingon").count(1234), "1,234");
     assert.equal(new Words(texts, "").time(null), "–");
+    assert.equal(new Words(texts, "").count(1234), "1,234");
+    assert.equal(new Words(texts, "de@variant").count(1234), "1.234");
+    assert.equal(new Words(texts, "x-own").count(1234), "1,234");
+});
+
+test("round times have no noughts behind them, and lose none in front", () => {
+    const texts = { milliseconds: "{time} ms" };
+    const times = [0, 2000, 500_000, 1.5e6, 20e6, 1e9, 1_200_500e6];
+    assert.deepEqual(
+        times.map((ns) => new Words(texts, "en").roundTime(ns)),
+        ["0 ms", "0.002 ms", "0.5 ms", "1.5 ms", "20 ms", "1,000 ms", "1,200,500 ms"],
+    );
+    assert.equal(new Words(texts, "de").roundTime(1.5e9), "1.500 ms");
 });

@@ -63,13 +63,16 @@ function joined(intervals, nearest) {
     return apart;
 }
 
+// Of what is shorter, three digits of a millisecond tell nothing.
+const FINEST_NS = 1000;
+
 /**
  * Round times for an axis: where they lie, in nanoseconds.
  * @param {number} whole
  * @param {number} most how many of them at most
  */
 export function ticksOf(whole, most) {
-    const rough = Math.max(whole, 1) / Math.max(most, 1);
+    const rough = Math.max(whole / Math.max(most, 1), FINEST_NS);
     const ten = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((by) => by * ten).find((one) => one >= rough);
     const ticks = [];

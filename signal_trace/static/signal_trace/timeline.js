@@ -318,7 +318,7 @@ export class Timeline {
             if (at && (at / this.whole) * room > room - 40) {
                 break;
             }
-            const tick = make("span", "st-tick", this.words.time(at).replace(/[.,]0+(?=\D)/, ""));
+            const tick = make("span", "st-tick", this.words.roundTime(at));
             tick.style.left = `${(at / this.whole) * 100}%`;
             this.axis.append(tick);
         }

@@ -8,13 +8,14 @@ export class Words {
      */
     constructor(texts, language) {
         this.texts = texts;
-        const known = Intl.NumberFormat.supportedLocalesOf([language || "en"]);
+        const locale = localeOf(language);
         const number = (digits) =>
-            new Intl.NumberFormat(known.length ? known : "en", {
+            new Intl.NumberFormat(locale, {
                 minimumFractionDigits: digits,
                 maximumFractionDigits: digits,
             });
         this.whole = number(0);
+        this.short = new Intl.NumberFormat(locale, { maximumFractionDigits: 3 });
         this.hundredths = number(2);
         this.thousandths = number(3);
     }
@@ -57,6 +58,14 @@ export class Words {
         return this.say("milliseconds", { time });
     }
 
+    /**
+     * A round time, such as an axis has, without the noughts behind it.
+     * @param {number} ns
+     */
+    roundTime(ns) {
+        return this.say("milliseconds", { time: this.short.format(ns / 1e6) });
+    }
+
     /** @param {number} part */
     percent(part) {
         return this.say("percent", { part: this.count(Math.round(part * 100)) });
@@ -72,4 +81,23 @@ export class Words {
             ? this.say("queries", { count: this.count(count), time: this.time(ns) })
             : "";
     }
+}
+
+/**
+ * How a browser calls a language of Django's, or else the language that it is a variant
+ * of; English where there is neither.
+ * @param {string} language
+ */
+function localeOf(language) {
+    for (const name of [language, language.split(/[-@]/)[0]]) {
+        try {
+            const [known] = Intl.NumberFormat.supportedLocalesOf([name]);
+            if (known) {
+                return known;
+            }
+        } catch {
+            // Django's names may have what those of browsers may not: ca@valencia.
+        }
+    }
+    return "en";
 }
