@@ -216,6 +216,26 @@ def test_hints_wait_behind_what_matters_more(page: Page, stage: Stage) -> None:
     assert stage.show(page, only_hints).locator(".st-finding").count() == 3
 
 
+def test_the_focus_goes_to_what_a_button_brought_in_its_place(
+    page: Page, stage: Stage
+) -> None:
+    evidence = tuple(call.id for send in CHECKOUT.sends for call in (send, *send.calls))
+    finding = Finding("f", "F", "problem", "Odd.", "", evidence, ())
+    long = Error("E", "y" * 20_000, ())
+    first = replace(CHECKOUT.sends[0], error=long)
+    sends = (first, *CHECKOUT.sends[1:])
+    views = stage.show(page, replace(CHECKOUT, findings=(finding,) * 8, sends=sends))
+    focused = page.locator(":focus")
+
+    views.get_by_role("button", name="more: 2").first.press("Enter")
+    assert focused.get_attribute("class") == "st-lead"
+    views.get_by_role("button", name="More findings: 2").press("Enter")
+    assert focused.inner_text().startswith("✗ Problem Odd.")
+    views.locator(".st-row-send").first.click()
+    views.get_by_role("button", name="Show all 20,000 characters").press("Enter")
+    assert len(focused.inner_text()) == 20_000
+
+
 def test_no_findings_is_one_quiet_line(page: Page, stage: Stage) -> None:
     views = stage.show(page, replace(CHECKOUT, findings=()))
     assert views.get_by_text("No findings.").is_visible()

@@ -55,6 +55,7 @@ export function longText(text, words, className = "") {
     const more = button(label, () => {
         shown.textContent = printable(text, true);
         more.remove();
+        giveFocus(shown);
     });
     return make("div", "st-long", shown, more);
 }
@@ -68,6 +69,17 @@ export function button(label, pressed, className = "") {
     element.type = "button";
     element.addEventListener("click", pressed);
     return element;
+}
+
+/**
+ * Moves the focus to what came in place of the button that had it.
+ * @param {HTMLElement} element
+ */
+export function giveFocus(element) {
+    if (element.tabIndex < 0) {
+        element.tabIndex = -1;
+    }
+    element.focus({ preventScroll: true });
 }
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 // What deserves attention, in sentences that lead to their rows.
 
-import { button, make, nameOf } from "./dom.js";
+import { button, giveFocus, make, nameOf } from "./dom.js";
 import { labelOf } from "./labels.js";
 import { sourceLine } from "./source.js";
 import { CALL } from "./tree.js";
@@ -24,7 +24,11 @@ export function showFindings(views) {
     if (others.length) {
         const label = words.say("more findings", { count: words.count(others.length) });
         const more = make("li", "st-more");
-        more.append(button(label, () => more.replaceWith(...others), "st-link"));
+        const show = () => {
+            more.replaceWith(...others);
+            giveFocus(others[0]);
+        };
+        more.append(button(label, show, "st-link"));
         list.append(more);
     }
 }
@@ -68,7 +72,11 @@ function evidenceOf(views, finding) {
     const leads = buttons.slice(0, MOST_EVIDENCE);
     if (others.length) {
         const label = words.say("more rows", { count: words.count(others.length) });
-        const more = button(label, () => more.replaceWith(...others), "st-link");
+        const show = () => {
+            more.replaceWith(...others);
+            giveFocus(others[0]);
+        };
+        const more = button(label, show, "st-link");
         leads.push(more);
     }
     return leads;
