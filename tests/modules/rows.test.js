@@ -183,3 +183,9 @@ test("a trace of receivers that nest deeper than functions may is a tree", () =>
     assert.equal(nodes.length, 40_000);
     assert.equal(nodes.at(-1).depth, 39_999);
 });
+
+test("a run may be longer than the arguments of a function", () => {
+    const sends = Array.from({ length: 200_000 }, (_, i) => send(i + 1, "m.ticked", null, i, 1, []));
+    const tree = treeOf({ sends, not_called: [], duration_ns: sends.length * MS });
+    assert.equal(tree.nodes.length, 200_001);
+});

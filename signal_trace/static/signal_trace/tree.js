@@ -50,7 +50,9 @@ export class Tree {
             }
         }
         // A stack of its own: receivers may nest deeper than functions may.
-        const waiting = this._siblings(folded.get(null) ?? [], null);
+        /** @type {Node[]} */
+        const waiting = [];
+        this._addSiblings(waiting, folded.get(null) ?? [], null);
         while (waiting.length) {
             const node = waiting.pop();
             node.at = this.nodes.push(node) - 1;
@@ -58,9 +60,9 @@ export class Tree {
                 this.byId.set(node.part.id, node);
             }
             if (node.kind === RUN) {
-                waiting.push(...this._siblings(node.sends, node));
+                this._addSiblings(waiting, node.sends, node);
             } else if (node.kind === CALL) {
-                waiting.push(...this._siblings(folded.get(node.part.id) ?? [], node));
+                this._addSiblings(waiting, folded.get(node.part.id) ?? [], node);
             } else if (node.kind === SEND) {
                 for (const one of (missed.get(node.part.id) ?? []).slice().reverse()) {
                     waiting.push(this._node(MISSED, one, node, node.part));
@@ -79,9 +81,8 @@ export class Tree {
         }
     }
 
-    /** The nodes of sends and runs, the last first. */
-    _siblings(sends, parent) {
-        const nodes = [];
+    /** Adds the nodes of sends and runs, the last first. */
+    _addSiblings(nodes, sends, parent) {
         for (let i = sends.length - 1; i >= 0; i -= 1) {
             const one = sends[i];
             if (Array.isArray(one)) {
@@ -93,7 +94,6 @@ export class Tree {
                 nodes.push(this._node(SEND, one, parent, null));
             }
         }
-        return nodes;
     }
 
     /** @returns {Node} */
