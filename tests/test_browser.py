@@ -193,6 +193,10 @@ def test_everything_is_done_by_keys(page: Page, demo_server: DemoServer) -> None
     assert tree.get_attribute("aria-activedescendant") == active.get_attribute("id")
     page.keyboard.press("Enter")
     assert panel.locator(".st-details").is_visible()
+    page.keyboard.press("Escape")
+    assert not panel.locator(".st-details").is_visible()
+    assert panel.locator(".st-view").is_visible()  # The toolbar kept it open.
+    page.keyboard.press("Enter")
     page.keyboard.press("End")
     assert active.get_attribute("aria-posinset") == active.get_attribute("aria-setsize")
     page.keyboard.press("Home")

@@ -225,8 +225,9 @@ export class Views {
         this.part("unfold").addEventListener("click", () => this.timeline.setAll(true));
         this.part("fold").addEventListener("click", () => this.timeline.setAll(false));
         this.part("close").addEventListener("click", () => this._closeDetails());
-        this.details.addEventListener("keydown", (event) => {
-            if (event.key === "Escape") {
+        // In the timeline, too: there the focus stays when a row is opened.
+        this.part("split").addEventListener("keydown", (event) => {
+            if (event.key === "Escape" && !this.details.hidden) {
                 event.stopPropagation();
                 this._closeDetails();
             }
