@@ -14,7 +14,7 @@ from django.test import AsyncClient, Client
 from django.utils import translation
 from django.utils.html import strip_tags
 
-from signal_trace import Trace
+from signal_trace import Trace, exports
 from signal_trace.packing import pack, unpack
 from signal_trace.panel import SignalTracePanel
 from signal_trace.parts import Error
@@ -139,7 +139,7 @@ def test_concurrent_requests_each_show_their_own_sends() -> None:
         assert senders == {f"tests.senders.n{number}"}
 
 
-@pytest.mark.parametrize("format", ["json", "perfetto", "text"])
+@pytest.mark.parametrize("format", exports.FORMATS)
 def test_every_export_can_be_downloaded(format: str) -> None:
     response = Client().get("/send/a/")
     (link,) = re.findall(
@@ -175,7 +175,7 @@ def test_the_trace_knows_how_the_request_was_answered(way: str) -> None:
     assert attributes["view"].startswith("tests.app.views.")
 
 
-def test_downloads_need_no_login(settings: Settings) -> None:
+def test_downloads_and_scripts_need_no_login(settings: Settings) -> None:
     settings.MIDDLEWARE = [
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -183,6 +183,7 @@ def test_downloads_need_no_login(settings: Settings) -> None:
     ]
     answer = Client().get("/__debug__/signal_trace/0123456789/json/")
     assert answer.status_code == 404  # And no redirect to a login page.
+    assert Client().get("/__debug__/signal_trace/views.js").status_code == 200
 
 
 def test_the_server_timing_header_survives_a_translation_with_quotes(
@@ -198,11 +199,12 @@ def test_an_export_in_an_unknown_format_is_not_found() -> None:
     assert Client().get(link).status_code == 404
 
 
-def test_an_export_without_permission_is_not_found(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("link", ["views.js", "{}/json/", "{}/html/", "{}/pdf/"])
+def test_without_permission_nothing_is_found(
+    monkeypatch: pytest.MonkeyPatch, link: str
 ) -> None:
     response = Client().get("/send/a/")
-    link = f"/__debug__/signal_trace/{request_id(response)}/json/"
+    link = f"/__debug__/signal_trace/{link.format(request_id(response))}"
     monkeypatch.setattr(
         "debug_toolbar.middleware.show_toolbar_func_or_path",
         lambda: lambda request: False,
