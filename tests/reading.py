@@ -17,7 +17,11 @@ def figure(panel: Locator, label: str) -> str:
 
 def rows(panel: Locator, kind: str = ".st-row[role=treeitem]") -> list[str]:
     """The names of those rows of the timeline that are on the screen."""
-    return panel.locator(f"{kind} .st-name").all_text_contents()
+    names: list[str] = panel.locator(kind).evaluate_all(
+        """rows => rows.map((row) => [...row.querySelectorAll(".st-name, .st-times")]
+            .map((part) => part.textContent).join(" "))"""
+    )
+    return names
 
 
 def lit_row(panel: Locator) -> Locator:

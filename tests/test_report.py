@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from django.utils import translation
 
 from signal_trace.exports import text
 from signal_trace.parts import Error
@@ -92,6 +93,28 @@ def test_a_report_follows_the_readers_theme(
         "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
     )
     assert (sum(lightness) > 600) is (scheme == "light")
+
+
+def test_time_runs_from_left_to_right_in_any_language(
+    page: Page, tmp_path: Path
+) -> None:
+    with translation.override("he"):
+        views = open_report(page, tmp_path, CHECKOUT)
+    axis, first = views.locator(".st-axis"), views.locator(".st-tick").first
+    places = [
+        one.evaluate(
+            """one => one.getBoundingClientRect().left
+            + parseFloat(getComputedStyle(one).borderLeftWidth)"""
+        )
+        for one in (axis, first)
+    ]
+    assert page.evaluate("document.dir") == "rtl"
+    assert first.evaluate("one => getComputedStyle(one).borderLeftWidth") == "1px"
+    assert places[1] - places[0] == pytest.approx(1)
+    twisty = views.locator("[aria-expanded=true] .st-twisty").first
+    assert (
+        twisty.evaluate("one => getComputedStyle(one, '::before').rotate") == "-90deg"
+    )
 
 
 def test_whatever_a_report_names_is_text(page: Page, tmp_path: Path) -> None:

@@ -22,12 +22,12 @@ const LONGEST_TAG = 80;
 
 /**
  * A name from the trace, apart from the writing direction of what is around it. It may
- * break behind dots and underscores.
+ * break behind dots and underscores, and not within a number.
  * @param {string} name
  */
 export function nameOf(name, className = "") {
     const element = make("bdi", className);
-    for (const [place, part] of printable(clipped(name, LONGEST_NAME)).split(/(?<=[._/])/).entries()) {
+    for (const [place, part] of printable(clipped(name, LONGEST_NAME)).split(/(?<=[_/]|\.(?!\d))/).entries()) {
         if (place) {
             element.append(document.createElement("wbr"));
         }

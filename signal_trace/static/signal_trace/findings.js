@@ -9,6 +9,9 @@ import { CALL } from "./tree.js";
 const MOST_SHOWN = 6;
 const MOST_EVIDENCE = 4;
 
+// What it is about didn't run, and so has no row.
+const NEAR_MISS = "near-miss";
+
 /** @param {import("./views.js").Views} views */
 export function showFindings(views) {
     const { trace, words } = views;
@@ -68,6 +71,10 @@ function evidenceOf(views, finding) {
         }
         return button(label, () => views.goTo(node), "st-lead");
     });
+    if (finding.id === NEAR_MISS && !buttons.length) {
+        const label = words.say("column not called");
+        buttons.push(button(label, () => views.tabs.show("not-called"), "st-lead"));
+    }
     const others = buttons.slice(MOST_EVIDENCE);
     const leads = buttons.slice(0, MOST_EVIDENCE);
     if (others.length) {

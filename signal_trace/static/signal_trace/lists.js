@@ -57,10 +57,8 @@ export function notCalledTable(views) {
         return cell;
     }
 
-    const table = sortableTable(words, words.say("not called"), columns, rows, 2);
     // The rows that matter most come first: those that a send was to call.
-    /** @type {HTMLButtonElement} */ (table.querySelectorAll(".st-sort")[2]).click();
-    return table;
+    return sortableTable(words, words.say("not called"), columns, rows, null);
 }
 
 /** @param {import("./views.js").Views} views */
@@ -82,7 +80,7 @@ export function unreceivedTable(views) {
         {
             label: "column signal",
             className: "st-names",
-            value: (one) => `${1 - own(one)}${one.signal}`,
+            value: (one) => signalName(one.signal),
             show: (one) => signalCell(one.signal),
         },
         {
@@ -107,7 +105,7 @@ export function unreceivedTable(views) {
         return cell;
     }
 
-    return sortableTable(words, words.say("unreceived"), columns, rows, 0);
+    return sortableTable(words, words.say("unreceived"), columns, rows, null);
 }
 
 function signalCell(signal) {

@@ -12,12 +12,13 @@ import { button, make, nameOf } from "./dom.js";
  */
 
 /**
- * A table, sorted by a column: from the largest number, or the first name.
+ * A table, sorted by a column: from the largest number, or the first name. Without
+ * such a column the rows stay as they come at first.
  * @param {import("./words.js").Words} words
  * @param {string} caption
  * @param {Column[]} columns
  * @param {any[]} rows
- * @param {number} sortedBy
+ * @param {number | null} sortedBy
  */
 export function sortableTable(words, caption, columns, rows, sortedBy) {
     const table = make("table", "st-table", make("caption", "st-unseen", caption));
@@ -55,7 +56,11 @@ export function sortableTable(words, caption, columns, rows, sortedBy) {
         body.append(...lines.map(({ line }) => line));
     }
 
-    sort(sortedBy);
+    if (sortedBy === null) {
+        body.append(...lines.map(({ line }) => line));
+    } else {
+        sort(sortedBy);
+    }
     table.append(make("thead", "", headings), body);
     return make("div", "st-scroll", table);
 }

@@ -156,7 +156,11 @@ export class Timeline {
     close() {
         this.shown = null;
         this._mark();
-        this.canvas.focus({ preventScroll: true });
+    }
+
+    /** Whether the filter leaves out the row whose facts are shown. */
+    hidesShown() {
+        return this.shown !== null && this.filtered !== null && !this.filtered.leading[this.shown.at];
     }
 
     _listen() {
@@ -356,6 +360,10 @@ export class Timeline {
         const twisty = make("span", open === null ? "st-twisty st-leaf" : "st-twisty");
         twisty.setAttribute("aria-hidden", "true");
         cell.append(twisty, this._name(node));
+        if (node.kind === RUN) {
+            const count = this.words.count(node.sends.length);
+            cell.append(make("strong", "st-times", this.words.say("times", { count })));
+        }
         const marks = marksOf(this.tree, node, this.words).map(([text, level]) => {
             const sign = { problem: "✗ ", warning: "! " }[level] ?? "";
             return tag(sign + text, level);
@@ -384,9 +392,6 @@ export class Timeline {
         const signal = printable(clipped(signalName(part.signal), LONGEST_TITLE));
         name.append(make("strong", "", signal), " ");
         name.append(make("span", "st-quiet", this.words.say("from sender", { sender })));
-        if (kind === RUN) {
-            name.append(" ", make("strong", "", this.words.say("times", { count: this.words.count(node.sends.length) })));
-        }
         return name;
     }
 

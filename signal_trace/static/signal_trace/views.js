@@ -224,12 +224,12 @@ export class Views {
         });
         this.part("unfold").addEventListener("click", () => this.timeline.setAll(true));
         this.part("fold").addEventListener("click", () => this.timeline.setAll(false));
-        this.part("close").addEventListener("click", () => this._closeDetails());
+        this.part("close").addEventListener("click", () => this._leaveDetails());
         // In the timeline, too: there the focus stays when a row is opened.
         this.part("split").addEventListener("keydown", (event) => {
             if (event.key === "Escape" && !this.details.hidden) {
                 event.stopPropagation();
-                this._closeDetails();
+                this._leaveDetails();
             }
         });
     }
@@ -255,6 +255,9 @@ export class Views {
         this.part("found").textContent =
             found === null ? "" : words.say("found", { count: words.count(found) });
         this.part("none-found").hidden = found !== 0;
+        if (this.timeline.hidesShown()) {
+            this._closeDetails();
+        }
     }
 
     _showDetails(node) {
@@ -268,6 +271,11 @@ export class Views {
         this.details.hidden = true;
         this.part("split").classList.remove("st-with-details");
         this.timeline.close();
+    }
+
+    _leaveDetails() {
+        this._closeDetails();
+        this.part("tree").focus({ preventScroll: true });
     }
 
     _exports() {
