@@ -69,6 +69,61 @@ def test_like_sends_are_one_row_that_unfolds(page: Page, stage: Stage) -> None:
     assert rows(views)[-1] == "post_save from shop.Line × 240"
 
 
+def test_the_count_of_like_sends_is_seen_whole_in_a_narrow_page(
+    page: Page, stage: Stage
+) -> None:
+    page.set_viewport_size({"width": 420, "height": 800})
+    views = stage.show(page, IMPORT)
+    cell = views.locator(".st-row-run .st-cell-name").first.bounding_box()
+    count = views.locator(".st-times").first.bounding_box()
+    assert cell
+    assert count
+    assert count["x"] + count["width"] <= cell["x"] + cell["width"]
+
+
+def test_a_filter_closes_the_facts_of_a_row_that_it_leaves_out(
+    page: Page, stage: Stage
+) -> None:
+    views = stage.show(page, CHECKOUT)
+    views.locator(".st-row .st-name", has_text="Mailer.send").first.click()
+    views.locator(".st-facts").wait_for()
+    filtered = views.get_by_role("searchbox")
+    filtered.fill("Mailer")
+    assert views.locator(".st-facts").is_visible()
+    filtered.fill("reindex")
+    assert not views.locator(".st-facts").is_visible()
+    assert filtered.evaluate("one => one === document.activeElement")
+
+
+def test_tables_that_come_in_an_order_of_their_own_claim_no_other(
+    page: Page, stage: Stage
+) -> None:
+    views = stage.show(page, CHECKOUT)
+    for tab in ("Not called", "Unreceived"):
+        choose(views, tab)
+        table = views.get_by_role("tabpanel", name=tab)
+        assert table.locator("tbody tr").count()
+        assert table.locator("[aria-sort]").count() == 0
+        table.locator("th button").first.click()
+        assert table.locator("[aria-sort=ascending]").count() == 1
+
+
+def test_a_near_miss_leads_to_the_receivers_that_were_not_called(
+    page: Page, stage: Stage
+) -> None:
+    finding = Finding("near-miss", "Near miss", "warning", "Missed.", "", (), ())
+    views = stage.show(page, replace(CHECKOUT, findings=(finding,)))
+    views.locator(".st-finding .st-lead").click()
+    assert views.get_by_role("tabpanel", name="Not called").is_visible()
+
+
+def test_a_number_does_not_break_at_its_point(page: Page, stage: Stage) -> None:
+    finding = Finding("f", "Slow", "warning", "a.b took 37.17 ms.", "", (), ())
+    views = stage.show(page, replace(CHECKOUT, findings=(finding,)))
+    said = views.locator(".st-finding bdi").first.inner_html()
+    assert "a.<wbr>b took 37.17 ms." in said
+
+
 def test_a_row_that_was_scrolled_to_is_the_one_that_a_click_opens(
     page: Page, stage: Stage
 ) -> None:
@@ -102,7 +157,7 @@ def test_tables_are_exact_beyond_the_limit(page: Page, stage: Stage) -> None:
     ):
         listed = table(views, tab)
         assert [line[:2] for line in listed] == [
-            [one.name, f"{one.count:,}"] for one in sums
+            [one.name or "–", f"{one.count:,}"] for one in sums
         ]
         failed = [int(re.sub(r"\D", "", line[-1])) for line in listed]
         assert failed == [one.failures for one in sums]

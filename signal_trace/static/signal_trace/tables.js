@@ -92,7 +92,8 @@ export function sumsTable(words, { caption, by, counted }, sums, chosen) {
             label: by,
             className: "st-names",
             value: (one) => one.name,
-            show: (one) => button(nameOf(one.name, "st-code"), () => chosen(one.name), "st-link"),
+            show: (one) =>
+                button(nameOf(one.name || "–", "st-code"), () => chosen(one.name), "st-link"),
         },
         number("count", counted),
         time("total_ns", "column total"),
