@@ -43,27 +43,33 @@ class Ended:
         self._error = error
         # Signals may have others, or be gone, when the trace is asked for.
         self._connections = _connections(window)
-        self._asking = threading.Lock()
+        # The garbage collector may come in between, and run what asks as well.
+        self._asking = threading.RLock()
         self._trace: Trace | None = None
         if not _is_settled(window):
-            self._put_together(window)
+            self._trace = self._put_together(window)
+            self._let_go()
 
     @property
     def trace(self) -> Trace:
         """What was recorded."""
         with self._asking:
-            if self._window is not None:
-                self._put_together(self._window)
-        assert self._trace is not None
-        return self._trace
+            if self._trace is None:
+                assert self._window is not None
+                self._trace = self._put_together(self._window)
+                self._let_go()
+            return self._trace
 
-    def _put_together(self, window: Window) -> None:
-        self._window = None
+    def _put_together(self, window: Window) -> Trace:
         try:
-            self._trace = self._assemble(window)
+            return self._assemble(window)
         except Exception:
             report_bug("putting a trace together")
-            self._trace = self._assemble(blind_window())
+            return self._assemble(blind_window())
+
+    def _let_go(self) -> None:
+        """The trace says it all from here on."""
+        self._window = None
         self._connections = Connections()
 
     def _assemble(self, window: Window) -> Trace:

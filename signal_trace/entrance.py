@@ -71,10 +71,11 @@ class Recording:
             return  # Closed before.
         try:
             self._close(window)
-            self._ended = self._end(window, error)
+            self._ended = self._end(window, error, self.attributes)
         except Exception:
             report_bug("closing a recording")
-            self._ended = self._end(blind_window(), None)
+            # Whatever failed, the application is not to hear of it.
+            self._ended = self._end(blind_window(), None, {})
 
     def __del__(self) -> None:
         # Never closed, and nobody is left who could ask for the trace.
@@ -111,13 +112,15 @@ class Recording:
                     with contextlib.suppress(ValueError):
                         position.reset(token)
 
-    def _end(self, window: Window, error: BaseException | None) -> Ended:
+    def _end(
+        self, window: Window, error: BaseException | None, attributes: dict[str, Any]
+    ) -> Ended:
         return Ended(
             window,
             conf.settings(),
             kind=self.kind,
             name=self.name,
-            attributes=self.attributes,
+            attributes=attributes,
             error=None if error is None else describe_error(error),
         )
 

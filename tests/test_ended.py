@@ -198,3 +198,22 @@ def test_a_transaction_that_has_ended_can_wait(assembled: list[Any]) -> None:
         post_save.disconnect(hear, sender=Tag)
     assert assembled == []
     assert recording.trace.sends[0].transaction == "committed"
+
+
+def test_asking_while_it_is_put_together_waits_for_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ping.connect(hear)
+    with signal_trace.record() as recording:
+        ping.send("x")
+    asked: list[Any] = []
+    real = ended.assemble
+
+    def assemble(*args: Any, **kwargs: Any) -> Any:
+        if not asked:
+            asked.append(None)
+            asked[0] = recording.trace  # As the garbage collector may make somebody.
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(ended, "assemble", assemble)
+    assert recording.trace.sends == asked[0].sends

@@ -449,6 +449,16 @@ def test_a_bug_of_ours_is_logged_and_the_block_runs(
     assert senders(next_one.trace) == ["y"]
 
 
+def test_attributes_that_are_none_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recording, "_reported", set())
+    with signal_trace.record("x") as one:
+        one.attributes = None  # type: ignore[assignment]
+    assert (one.trace.name, one.trace.attributes) == ("x", {})
+    assert [record.name for record in caplog.records] == ["signal_trace.bugs"]
+
+
 OFF = """
 from django.dispatch import Signal
 
