@@ -49,7 +49,8 @@ class Settings:
     ``STACKS``: all that led to it. ``ARGUMENTS``: what to show of a send's arguments,
     ``"safe"``, ``"names"`` or ``"off"``. ``QUERIES``: whether to watch the database's
     queries and transactions. ``SINKS``: where the middleware sends finished traces,
-    each ``{"BACKEND": "dotted.path", "OPTIONS": {…}}``.
+    each ``{"BACKEND": "dotted.path", "OPTIONS": {…}}``. ``REDACT``: a function, or its
+    dotted path, that is given each of them before any sink, and gives what to send.
 
     The rest is about findings. ``SLOW_RECEIVER_MS``: how long a receiver may take of
     its own. ``REPEATED_CALLS``: how often one line may set off a receiver.
@@ -70,6 +71,7 @@ class Settings:
     ARGUMENTS: str = "safe"
     QUERIES: bool = True
     SINKS: list[dict[str, Any]] = field(default_factory=lambda: [LOG_SINK])
+    REDACT: str | Callable[..., Any] | None = None
     SLOW_RECEIVER_MS: float = 35
     REPEATED_CALLS: int = 10
     REPEATED_QUERIES: int = 10
@@ -118,7 +120,8 @@ def _of_project() -> Settings:
     given = getattr(django_settings, NAME, {})
     if not isinstance(given, dict):
         return Settings()
-    wrong = {key for key, _ in _problems(given)}
+    # What was to be taken out of traces must not get out: sinks see that it is wrong.
+    wrong = {key for key, _ in _problems(given)} - {"REDACT"}
     return Settings(**{key: value for key, value in given.items() if key not in wrong})
 
 
@@ -169,6 +172,11 @@ def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, str]]:
     elif key == "EDITOR_URL" and not (value is None or _is_editor_url(value)):
         what = "an address with {file} and, if need be, {line}"
         yield _must_be(what, value), '"EDITOR_URL": "vscode://file/{file}:{line}"'
+    elif key == "REDACT" and not (
+        value is None or type(value) is str or callable(value)
+    ):
+        what = "a function or its dotted path"
+        yield _must_be(what, value), '"REDACT": "shop.tracing.redact"'
     elif key in LISTS:
         kind, wrong_item, example = LISTS[key]
         if not isinstance(value, list | tuple | set):

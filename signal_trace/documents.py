@@ -11,6 +11,7 @@ import functools
 import json
 import types
 import typing
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -101,6 +102,29 @@ def json_text(document: Any) -> str:
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     # A lone surrogate could not be written. Python's escape of it is JSON's as well.
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def json_pieces(value: Any) -> Iterator[str]:
+    """The dataclass *value* as JSON on one line, in pieces: of its fields that are
+    tuples a piece for each item.
+
+    `json.dumps` lets no other thread run until it is through: with a piece at a time,
+    others have their turn in between.
+    """
+    opening, kind = "{", type(value)
+    for name in _field_names(kind):
+        yield f'{opening}"{name}": '
+        opening = ", "
+        field = getattr(value, name)
+        if type(field) is not tuple:
+            yield json_text(to_plain(field))
+            continue
+        yield "["
+        for number, item in enumerate(field):
+            text = json_text(to_plain(item))
+            yield f", {text}" if number else text
+        yield "]"
+    yield "}"
 
 
 @functools.cache

@@ -60,6 +60,12 @@ class Ended:
                 self._let_go()
             return self._trace
 
+    @property
+    def size(self) -> int:
+        """How many sends it holds one by one."""
+        window, trace = self._window, self._trace
+        return len(window.sends if window is not None else trace.sends if trace else ())
+
     def _put_together(self, window: Window) -> Trace:
         try:
             return self._assemble(window)

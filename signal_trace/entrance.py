@@ -48,6 +48,14 @@ class Recording:
             raise RuntimeError("The recording has no trace until its block has ended.")
         return self._ended.trace
 
+    @property
+    def size(self) -> int:
+        """How many sends it holds one by one; raises RuntimeError until the block has
+        ended."""
+        if self._ended is None:
+            raise RuntimeError("The recording has no size until its block has ended.")
+        return self._ended.size
+
     def __enter__(self) -> Self:
         if self._window is not None or self._ended is not None:
             raise RuntimeError(

@@ -46,8 +46,8 @@ class SignalTraceMiddleware:
                 note_response(recording, request, response)
                 return response
         finally:
-            if sinks.configured() and not is_toolbars_own(request):
-                sinks.emit(recording.trace)
+            if not is_toolbars_own(request):
+                sinks.submit(recording)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         recording = record_request(request)
@@ -57,5 +57,5 @@ class SignalTraceMiddleware:
                 note_response(recording, request, response)
                 return response
         finally:
-            if sinks.configured() and not is_toolbars_own(request):
-                sinks.emit(recording.trace)
+            if not is_toolbars_own(request):
+                sinks.submit(recording)

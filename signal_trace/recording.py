@@ -328,6 +328,13 @@ def window_at(here: int) -> Window | None:
     return windows.get(here >> WINDOW_BITS)
 
 
+def leave() -> None:
+    """Let nothing be recorded that is sent from this context."""
+    position.set(0)
+    waiting.set(None)
+    callbacks_run_at.set(0)
+
+
 _reported: set[str] = set()
 
 

@@ -14,7 +14,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from signal_trace.documents import DocumentError, from_plain, json_text, to_plain
+from signal_trace.documents import DocumentError, from_plain, json_pieces, to_plain
 from signal_trace.durations import covered
 from signal_trace.parts import (
     NO_QUERIES,
@@ -132,7 +132,7 @@ class Trace:
 
     def to_json(self) -> str:
         """The trace as JSON text on one line."""
-        return json_text(self.to_dict())
+        return "".join(json_pieces(self))
 
     @classmethod
     def from_json(cls, text: str, source: str = "") -> Trace:

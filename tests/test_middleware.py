@@ -14,7 +14,7 @@ from signal_trace.middleware import SignalTraceMiddleware
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-    from signal_trace import Trace
+    from signal_trace import Recording, Trace
 
 OURS = "signal_trace.middleware.SignalTraceMiddleware"
 TOOLBAR = "debug_toolbar.middleware.DebugToolbarMiddleware"
@@ -25,7 +25,11 @@ def traces(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[Trace]:
     """The traces that the middleware sends, which is switched on."""
     settings.MIDDLEWARE = [OURS]
     sent: list[Trace] = []
-    monkeypatch.setattr(sinks, "_sinks", lambda: [("test", sent.append)])
+
+    def submit(recording: Recording, keep: Any = None) -> None:
+        sent.append(recording.trace)
+
+    monkeypatch.setattr(sinks, "submit", submit)
     return sent
 
 
@@ -138,19 +142,32 @@ def test_an_unknown_page_has_no_route(traces: list[Trace]) -> None:
     assert "route" not in trace.attributes
 
 
-def test_a_sink_that_raises_leaves_the_response_unharmed(
-    traces: list[Trace], monkeypatch: pytest.MonkeyPatch, caplog: Any
-) -> None:
-    def fail(trace: Trace) -> None:
-        raise OSError("the disk is full")
+def fail(trace: Trace) -> None:
+    raise OSError("the disk is full")
 
-    monkeypatch.setattr(sinks, "_failed", set())
-    monkeypatch.setattr(sinks, "_sinks", lambda: [("bad", fail), ("t", traces.append)])
+
+def test_a_sink_that_raises_leaves_the_response_unharmed(
+    settings: Settings, caplog: Any
+) -> None:
+    settings.MIDDLEWARE = [OURS]
+    settings.SIGNAL_TRACE = {"SINKS": [{"BACKEND": f"{__name__}.fail"}]}
     for _ in range(3):
         assert Client().get("/json/a/").json() == {"name": "a"}
-    assert len(traces) == 3
+    assert sinks.flush(60)
     records = [record for record in caplog.records if record.name.startswith("signal")]
     assert [record.exc_info[0] for record in records] == [OSError]
+
+
+def test_traces_of_the_test_client_can_be_read_after_a_flush(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.MIDDLEWARE = [OURS]
+    settings.SIGNAL_TRACE = {}
+    with caplog.at_level("INFO", "signal_trace"):
+        Client().get("/send/a/")
+        assert sinks.flush(60)
+    (record,) = [record for record in caplog.records if record.name == "signal_trace"]
+    assert record.getMessage().startswith("GET /send/a/: sends 6, ")
 
 
 @override_settings(SIGNAL_TRACE={"ENABLED": False})

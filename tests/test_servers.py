@@ -91,6 +91,7 @@ def test_concurrent_requests_give_as_many_traces_each_with_its_own_sends(
             for name, (_, request_id) in list(zip(names, answers, strict=True))[::10]
         }
 
+        wait_for_lines(file)
     traces = [Trace.from_json(line) for line in file.read_text().splitlines()]
     assert len(traces) == REQUESTS
     assert len({trace.id for trace in traces}) == REQUESTS
@@ -101,6 +102,14 @@ def test_concurrent_requests_give_as_many_traces_each_with_its_own_sends(
     for name, panel in panels.items():
         senders = re.findall(r"tests\.senders\.(\w+)", json.loads(panel)["content"])
         assert set(senders) == {name}
+
+
+def wait_for_lines(file: Path) -> None:
+    """Traces are sent in the background, and a server that is told to end ends."""
+    for _ in range(300):
+        if file.read_bytes().count(b"\n") >= REQUESTS:
+            break
+        time.sleep(0.1)
 
 
 def check_sends(trace: Trace, name: str) -> None:

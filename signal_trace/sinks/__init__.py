@@ -2,109 +2,127 @@
 
 A sink is anything callable that takes a `Trace`. Of those in
 ``SIGNAL_TRACE["SINKS"]`` a class is instantiated once, as ``BACKEND(**OPTIONS)``;
-a function is called for each trace, as ``BACKEND(trace, **OPTIONS)``.
+a function is called for each trace, as ``BACKEND(trace, **OPTIONS)``. A process that
+was forked builds its own.
+
+Entrances `submit` what they have recorded, and a thread sends it in the background;
+`flush` waits for that. `emit` sends a trace at once.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-import logging
+import atexit
+import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from django.core.signals import setting_changed
-from django.utils.module_loading import import_string
 
 from signal_trace import conf
+from signal_trace.entrance import Recording
+from signal_trace.recording import report_bug
+from signal_trace.sinks.building import (
+    RedactorError,
+    Sink,
+    SinkError,
+    build,
+    build_redactor,
+)
+from signal_trace.sinks.file import FileSink
 from signal_trace.sinks.log import LogSink
+from signal_trace.sinks.outlet import Outlet
+from signal_trace.sinks.worker import Worker
 from signal_trace.trace import Trace
 
-__all__ = ["LogSink", "Sink", "SinkError", "build", "configured", "emit"]
+__all__ = [
+    "FileSink",
+    "LogSink",
+    "RedactorError",
+    "Sink",
+    "SinkError",
+    "build",
+    "build_redactor",
+    "configured",
+    "emit",
+    "flush",
+    "submit",
+]
 
-logger = logging.getLogger("signal_trace.sinks")
 
-Sink = Callable[[Trace], object]
+def submit(recording: Recording, keep: Callable[[Trace], bool] | None = None) -> None:
+    """Send the trace of a *recording* that has ended to every sink, in the background.
 
-
-class SinkError(ValueError):
-    """A sink in the settings can't be used; the message says which and why."""
-
-
-def build(given: dict[str, Any]) -> Sink:
-    """Build the sink that one entry of ``SINKS`` describes; raises `SinkError`."""
-    path, options = given["BACKEND"], given.get("OPTIONS", {})
+    *keep* is asked there, once the trace is put together, whether to send it at all.
+    Nothing is waited for and nothing raised: where the queue is full, the trace is
+    dropped and counted.
+    """
     try:
-        backend = import_string(path)
-        if not callable(backend):
-            raise ImportError("it is neither a class nor a function")
-    except Exception as error:  # Importing runs the module, which may do anything.
-        raise SinkError(f"The sink {path!r} can't be imported: {error}") from error
-    sink: Sink
-    try:
-        if isinstance(backend, type):
-            sink = backend(**options)
-        else:
-            sink = functools.partial(backend, **options)
-            # Said now, and not when there is a trace to lose.
-            inspect.signature(backend).bind(None, **options)
-    except Exception as error:
-        raise SinkError(f"The sink {path!r} refuses its OPTIONS: {error}") from error
-    if not callable(sink):
-        raise SinkError(f"The sink {path!r} can't be called with a trace.")
-    if inspect.iscoroutinefunction(backend):
-        raise SinkError(f"The sink {path!r} is a coroutine function: it isn't awaited.")
-    return sink
+        outlet = _state.outlet()
+        if outlet:
+            _state.worker.submit(recording, keep, outlet)
+    except Exception:
+        report_bug("queueing a trace")
+
+
+def flush(timeout: float | None = None) -> bool:
+    """Wait until all that has been submitted is sent, at most *timeout* seconds.
+
+    Gives whether it is sent. Call it where Python runs no exit handlers, before the
+    process ends, and in tests, before you look at what a sink was sent.
+    """
+    return _state.worker.flush(timeout)
 
 
 def emit(trace: Trace) -> None:
-    """Send *trace* to every sink. One that raises harms neither the others nor the
-    application: its first failure is logged, with the traceback."""
-    for path, sink in _sinks():
-        try:
-            sink(trace)
-        except Exception:
-            if id(sink) not in _failed:
-                _failed.add(id(sink))
-                logger.exception(
-                    "The sink %s failed and this trace is lost to it. Further"
-                    " failures of this sink are not logged.",
-                    path,
-                )
+    """Send *trace* to every sink, now and from this thread. One that raises harms
+    neither the others nor the application: it is logged."""
+    _state.outlet().send(trace)
 
 
-# Sinks live as long as the settings that name them, and so do their ids.
-_failed: set[int] = set()
-
-
-@functools.cache
 def configured() -> list[Sink | SinkError]:
     """The sinks of the settings, each built once, or what keeps one from it."""
-    found: list[Sink | SinkError] = []
-    for given in conf.settings().SINKS:
-        try:
-            found.append(build(given))
-        except SinkError as error:
-            found.append(error)
-    return found
+    return _state.outlet().sinks()
 
 
-@functools.cache
-def _sinks() -> list[tuple[str, Sink]]:
-    sinks = []
-    for given, sink in zip(conf.settings().SINKS, configured(), strict=True):
-        if isinstance(sink, SinkError):
-            logger.error("A sink is left out, and the others go on. %s", sink)
-        else:
-            sinks.append((given["BACKEND"], sink))
-    return sinks
+class _State:
+    """What a process has of its own."""
+
+    def __init__(self) -> None:
+        self.worker = Worker()
+        self._outlet: Outlet | None = None
+        self._making = threading.RLock()
+
+    def outlet(self) -> Outlet:
+        """That of the settings in force. What is queued has the one of its time."""
+        with self._making:
+            if self._outlet is None:
+                self._outlet = Outlet(conf.settings())
+            return self._outlet
+
+    def forget_outlet(self) -> None:
+        with self._making:
+            self._outlet = None
+
+
+_state = _State()
+
+
+def _start_afresh() -> None:
+    """In a process that was forked: what is queued is sent by the one that queued it,
+    and its locks may never be given back here."""
+    global _state
+    atexit.unregister(_state.worker.close)
+    _state = _State()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)
 
 
 def _forget(*, setting: str, **_: Any) -> None:
     if setting == conf.NAME:
-        configured.cache_clear()
-        _sinks.cache_clear()
-        _failed.clear()
+        _state.forget_outlet()
 
 
 setting_changed.connect(_forget, dispatch_uid="signal_trace.sinks")

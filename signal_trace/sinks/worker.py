@@ -1,0 +1,229 @@
+"""Puts traces together and sends them in the background, off the request's path."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context, copy_context
+from typing import NamedTuple
+
+from signal_trace.entrance import Recording
+from signal_trace.recording import leave, report_bug
+from signal_trace.sinks.losses import Losses
+from signal_trace.sinks.outlet import Outlet
+from signal_trace.trace import Trace
+
+# What waits in the queue at most: so many traces, and of them all so many sends, which
+# is what takes memory (some 500 bytes each, and more with queries and arguments).
+MOST_TRACES = 1_000
+MOST_SENDS = 100_000
+
+# How long the process waits at its end for what is queued.
+EXIT_SECONDS = 5
+
+# The longest rest after a trace.
+LONGEST_REST = 0.1
+
+logger = logging.getLogger("signal_trace.sinks")
+
+
+class Job(NamedTuple):
+    """A recording that has ended, and where its trace is to go, if it is kept."""
+
+    recording: Recording
+    size: int
+    keep: Callable[[Trace], bool] | None
+    outlet: Outlet
+    #: The context that was recorded in, where logging finds the request's id.
+    context: Context
+
+
+class Worker:
+    """A queue, and the thread that empties it, which the first trace starts.
+
+    It takes no more than half of a processor's time: after each trace it rests for as
+    long as it worked. Python's threads take turns, and without the rests an
+    application's would wait for their turn again and again while a queue is emptied.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._jobs: deque[Job] = deque()
+        self._size = 0
+        self._taken = 0
+        self._done = 0
+        self._flushing = 0
+        self._thread: threading.Thread | None = None
+        self._outlet: Outlet | None = None
+        # The sink that has a trace, and since when.
+        self._at_work = ("", 0.0)
+        self._dropped = Losses()
+        self._telling: threading.Thread | None = None
+
+    def submit(
+        self,
+        recording: Recording,
+        keep: Callable[[Trace], bool] | None,
+        outlet: Outlet,
+    ) -> None:
+        """Queue a recording that has ended; where the queue is full, count it."""
+        job = Job(recording, recording.size, keep, outlet, copy_context())
+        with self._changed:
+            if is_full := self._is_full(job):
+                self._dropped.add()
+            else:
+                self._jobs.append(job)
+                self._size += job.size
+                self._taken += 1
+                self._changed.notify_all()
+            self._start()
+        if is_full:
+            self._tell()
+
+    def flush(self, timeout: float | None) -> bool:
+        """Wait until all that is queued now has been sent; whether it has."""
+        if threading.current_thread() is self._thread:
+            return False  # A sink would wait for itself.
+        until = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            wanted = self._taken
+            self._flushing += 1
+            self._changed.notify_all()
+        try:
+            # Where no thread can be started, as at the end of a process.
+            while self._jobs and not self._is_running() and _is_before(until):
+                self._work()
+            with self._changed:
+                return self._changed.wait_for(lambda: self._done >= wanted, timeout)
+        finally:
+            with self._changed:
+                self._flushing -= 1
+
+    def close(self) -> None:
+        """At the end of the process: send what is queued, and say what is lost."""
+        is_done = self.flush(EXIT_SECONDS)
+        if is_done:
+            self._say_rest()
+        else:
+            # What keeps a sink from going on may be what keeps the log from it.
+            self._tell_by(self._say_rest)
+            if self._telling is not None:
+                self._telling.join(1)
+
+    def _is_full(self, job: Job) -> bool:
+        return len(self._jobs) >= MOST_TRACES or (
+            # However large one is, it has its place in an empty queue.
+            bool(self._jobs) and self._size + job.size > MOST_SENDS
+        )
+
+    def _is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _start(self) -> None:
+        if self._is_running():
+            return
+        if self._thread is None:
+            # Now, so that it comes before the end of what sinks were built on.
+            atexit.register(self.close)
+        self._thread = threading.Thread(
+            target=self._run, name="signal_trace.sinks", daemon=True
+        )
+        # None can be started at the end of a process: `flush` does its work.
+        with suppress(RuntimeError):
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs)
+            began = time.thread_time()
+            self._work()
+            rest = min(time.thread_time() - began, LONGEST_REST)
+            with self._changed:
+                self._changed.wait_for(lambda: self._flushing, rest)
+
+    def _work(self) -> None:
+        with self._changed:
+            if not self._jobs:
+                return
+            job = self._jobs.popleft()
+            self._size -= job.size
+            is_last = not self._jobs
+        try:
+            job.context.run(self._deliver, job)
+        except BaseException as error:  # One that would end this thread.
+            job.outlet.lose(error)
+        finally:
+            with self._changed:
+                self._done += 1
+                self._changed.notify_all()
+        if is_last and (count := self._dropped.due()):
+            self._say_dropped(count)
+
+    def _deliver(self, job: Job) -> None:
+        leave()
+        self._outlet = job.outlet
+        trace = job.recording.trace
+        if job.keep is not None and not self._is_kept(trace, job.keep):
+            return
+        try:
+            job.outlet.send(trace, self._note)
+        finally:
+            self._note("")
+
+    def _is_kept(self, trace: Trace, keep: Callable[[Trace], bool]) -> bool:
+        self._note("KEEP")
+        try:
+            return keep(trace)
+        except Exception:
+            report_bug("deciding whether to keep a trace")
+            return True
+        finally:
+            self._note("")
+
+    def _note(self, path: str) -> None:
+        self._at_work = (path, time.monotonic())
+
+    def _tell(self) -> None:
+        is_telling = self._telling is not None and self._telling.is_alive()
+        if not is_telling and (count := self._dropped.due()):
+            self._tell_by(self._say_dropped, count)
+
+    def _tell_by(self, say: Callable[..., None], *args: object) -> None:
+        """Say something by a thread of its own: a log that hangs keeps no request."""
+        self._telling = threading.Thread(target=say, args=args, daemon=True)
+        with suppress(RuntimeError):
+            self._telling.start()
+
+    def _say_dropped(self, count: int) -> None:
+        logger.error(
+            "Traces dropped, since the queue is full: %s.%s", count, self._by_whom()
+        )
+
+    def _by_whom(self) -> str:
+        path, since = self._at_work
+        if not path:
+            return ""
+        seconds = time.monotonic() - since
+        return f" {path} has been at work on one trace for {seconds:.1f} s."
+
+    def _say_rest(self) -> None:
+        if count := self._dropped.left():
+            self._say_dropped(count)
+        if count := self._taken - self._done:
+            logger.error(
+                "Traces lost, since the process ended before they were sent: %s.%s",
+                count,
+                self._by_whom(),
+            )
+        if self._outlet is not None:
+            self._outlet.say_rest()
+
+
+def _is_before(until: float | None) -> bool:
+    return until is None or time.monotonic() < until
