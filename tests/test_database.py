@@ -26,7 +26,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
 import signal_trace
-from signal_trace import Trace, recording
+from signal_trace import Trace, recording, sinks
 from signal_trace.errors import OWN_FOLDER
 from signal_trace.packing import unpack
 from signal_trace.parts import Call, Queries, Statement
@@ -776,6 +776,7 @@ def test_the_toolbars_own_queries_are_left_out(settings: Settings) -> None:
     finally:
         with connections["default"].schema_editor() as editor:
             editor.delete_model(HistoryEntry)
+    assert sinks.flush(60)
     (trace,) = kept
     assert "debug_toolbar" not in trace.to_json()
     # BEGIN, SAVEPOINT and RELEASE don't say whose they are.

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from signal_trace.documents import (
     DocumentError,
     from_plain,
+    json_pieces,
     json_text,
     to_plain,
 )
@@ -146,3 +147,15 @@ def test_json_text_can_be_written_whatever_is_in_it() -> None:
 def test_json_text_holds_no_number_that_json_does_not_have(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         json_text([number])
+
+
+@settings(max_examples=50)
+@given(traces())
+def test_pieces_are_the_same_text(trace: Trace) -> None:
+    assert "".join(json_pieces(trace)) == json_text(to_plain(trace))
+
+
+def test_pieces_of_a_dataclass_are_no_larger_than_its_items() -> None:
+    pieces = list(json_pieces(WORK))
+    assert "".join(pieces) == json_text(to_plain(WORK))
+    assert len(pieces) > len(WORK.copies)
