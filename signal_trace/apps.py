@@ -11,5 +11,7 @@ class SignalTraceConfig(AppConfig):
     def ready(self) -> None:
         register(checks.check_settings)
         register(checks.check_sinks)
+        register(checks.check_sinks_can_write)
+        register(checks.check_redactor)
         register(checks.check_silenced_findings)
         register(checks.check_idle_settings)

@@ -40,6 +40,42 @@ def check_sinks(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_redactor(**_: Any) -> list[CheckMessage]:
+    """``signal_trace.E005``: a redactor that can't be used, so that nothing is sent."""
+    given = conf.settings().REDACT
+    if type(given) is not str and not callable(given):
+        return []  # None, or said by `check_settings`.
+    try:
+        sinks.build_redactor(given)
+    except sinks.RedactorError as error:
+        return [
+            Error(
+                f"{conf.NAME}['REDACT']: {error} No trace is sent to any sink.",
+                hint="It is a function of a trace, or its dotted path, that gives the"
+                ' trace to send: "REDACT": "shop.tracing.redact".',
+                id="signal_trace.E005",
+            )
+        ]
+    return []
+
+
+def check_sinks_can_write(**_: Any) -> list[CheckMessage]:
+    """``signal_trace.W004``: a sink says by its ``problem`` that it can't send."""
+    found: list[CheckMessage] = []
+    for number, sink in enumerate(sinks.configured()):
+        problem = getattr(sink, "problem", None)
+        if callable(problem) and (what := problem()):
+            found.append(
+                Warning(
+                    f"{conf.NAME}['SINKS'][{number}] can't do its work now: {what}.",
+                    hint="As long as that is so, traces are lost to it. If the server"
+                    " runs as another user, run the check as that user.",
+                    id="signal_trace.W004",
+                )
+            )
+    return found
+
+
 def check_silenced_findings(**_: Any) -> list[CheckMessage]:
     """``signal_trace.E004``: no such finding, so that nothing is silenced."""
     return [

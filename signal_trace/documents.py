@@ -111,16 +111,16 @@ def json_pieces(value: Any) -> Iterator[str]:
     `json.dumps` lets no other thread run until it is through: with a piece at a time,
     others have their turn in between.
     """
-    opening, kind = "{", type(value)
-    for name in _field_names(kind):
-        yield f'{opening}"{name}": '
+    opening = "{"
+    for field in dataclasses.fields(value):
+        yield f'{opening}"{field.name}": '
         opening = ", "
-        field = getattr(value, name)
-        if type(field) is not tuple:
-            yield json_text(to_plain(field))
+        held = getattr(value, field.name)
+        if type(held) is not tuple:
+            yield json_text(to_plain(held))
             continue
         yield "["
-        for number, item in enumerate(field):
+        for number, item in enumerate(held):
             text = json_text(to_plain(item))
             yield f", {text}" if number else text
         yield "]"

@@ -3,10 +3,11 @@ others who do the same."""
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from signal_trace import forking
 
 Function = Callable[..., Any]
 Wrap = Callable[[Function], Function]
@@ -76,7 +77,7 @@ class Patches:
 
     def __init__(self, always: Iterable[tuple[type, str, Wrap]]) -> None:
         self._always = list(always)
-        self._lock = threading.RLock()
+        self._lock = forking.lock()
         self._recordings = 0
         self._removals = 0
         self._entrances: weakref.WeakSet[Any] = weakref.WeakSet()

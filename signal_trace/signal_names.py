@@ -5,12 +5,12 @@ from __future__ import annotations
 import linecache
 import re
 import sys
-import threading
 import weakref
 from collections.abc import Iterator
 
 from django.dispatch import Signal
 
+from signal_trace import forking
 from signal_trace.names import Memory, attribute, type_name
 
 
@@ -67,7 +67,7 @@ _modules_searched: set[str] = set()
 
 # The garbage collector may end a recording in the middle of a search, which then asks
 # for names of its own.
-_search = threading.RLock()
+_search = forking.lock()
 
 
 def _find_name(signal: Signal) -> str | None:

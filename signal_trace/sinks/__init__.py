@@ -89,9 +89,17 @@ class _State:
     """What a process has of its own."""
 
     def __init__(self) -> None:
-        self.worker = Worker()
+        self._worker: Worker | None = None
         self._outlet: Outlet | None = None
         self._making = threading.RLock()
+
+    @property
+    def worker(self) -> Worker:
+        """Made when first needed: gevent may have replaced locks and threads by now."""
+        with self._making:
+            if self._worker is None:
+                self._worker = Worker()
+            return self._worker
 
     def outlet(self) -> Outlet:
         """That of the settings in force. What is queued has the one of its time."""
@@ -112,7 +120,8 @@ def _start_afresh() -> None:
     """In a process that was forked: what is queued is sent by the one that queued it,
     and its locks may never be given back here."""
     global _state
-    atexit.unregister(_state.worker.close)
+    if _state._worker is not None:
+        atexit.unregister(_state._worker.close)
     _state = _State()
 
 
