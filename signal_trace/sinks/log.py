@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from signal_trace import conf
 from signal_trace.durations import in_ms
 from signal_trace.exports.text import printable
 from signal_trace.highlights import all_queries, failures, slowest
 from signal_trace.parts import PROBLEM, ROLLED_BACK
+from signal_trace.sinks import log_details
+from signal_trace.sinks.log_details import FAILED, NONE, SENDS, SLOW
 from signal_trace.telling import full_place
 from signal_trace.trace import Trace
 
 PREFIX = "signal_trace_"
+DETAILS = (NONE, FAILED, SLOW, SENDS)
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -22,6 +26,7 @@ class LogSink:
     The fields stand in the record's ``extra``, so that any formatter renders them.
     Each name begins with ``signal_trace_``, since a log record is shared by many:
 
+    - ``record``: ``"trace"``
     - ``id``, ``kind``, ``name``, ``started_at`` (ISO 8601, UTC)
     - ``duration_ms``, ``receivers_ms``: of the whole, and of receivers in it
     - ``sends``, ``calls``, ``unreceived``, ``failures``: counts
@@ -42,15 +47,25 @@ class LogSink:
 
     *logger* names the logger, *level* the level of a trace in which nothing failed;
     one with failures, or with a finding that is a problem, is logged as a WARNING, or
-    at *level* where that is higher.
-    Raises ValueError for a level that `logging` does not know.
+    at *level* where that is higher. *details* says of what else records are logged,
+    after the summary: ``"failed"`` of each call that failed, ``"slow"`` of each that
+    failed or took ``SLOW_RECEIVER_MS`` of its own, ``"sends"`` of each send.
+    Raises ValueError for a level that `logging` does not know, and for other *details*.
     """
 
-    def __init__(self, logger: str = "signal_trace", level: str = "INFO") -> None:
+    def __init__(
+        self,
+        logger: str = "signal_trace",
+        level: str = "INFO",
+        details: str = NONE,
+    ) -> None:
         if type(logger) is not str:
             raise ValueError(f"logger is {logger!r}, which is no logger's name")
         if level not in LEVELS:
             raise ValueError(f"level is {level!r}, which is none of {LEVELS}")
+        if details not in DETAILS:
+            raise ValueError(f"details is {details!r}, which is none of {DETAILS}")
+        self.details = details
         self.logger = logging.getLogger(logger)
         self.level = logging.getLevelNamesMapping()[level]
 
@@ -61,12 +76,20 @@ class LogSink:
             or any(call.error for call in trace.calls)
             or any(finding.level == PROBLEM for finding in trace.findings)
         )
-        level = max(self.level, logging.WARNING) if failed else self.level
-        if not self.logger.isEnabledFor(level):
-            return
-        fields = summary(trace)
+        if self.logger.isEnabledFor(self._level(failed)):
+            fields = summary(trace)
+            self._log(message(fields), fields, failed)
+        slow_ns = conf.settings().SLOW_RECEIVER_MS * 1e6
+        for detail in log_details.details(trace, self.details, slow_ns):
+            text = f"{trace.name or trace.kind}: {detail.message}"
+            self._log(printable(text), detail.fields, detail.failed)
+
+    def _level(self, failed: bool) -> int:
+        return max(self.level, logging.WARNING) if failed else self.level
+
+    def _log(self, text: str, fields: dict[str, Any], failed: bool) -> None:
         extra = {f"{PREFIX}{key}": value for key, value in fields.items()}
-        self.logger.log(level, "%s", message(fields), extra=extra)
+        self.logger.log(self._level(failed), "%s", text, extra=extra)
 
 
 def message(fields: dict[str, Any]) -> str:
@@ -112,6 +135,7 @@ def summary(trace: Trace) -> dict[str, Any]:
     ]
     queries, queries_ns = all_queries(trace)
     return {
+        "record": "trace",
         "id": trace.id,
         "kind": trace.kind,
         "name": trace.name,

@@ -18,6 +18,8 @@ from tests.traces import CHECKOUT, EMPTY, FAILURE, LARGE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_django import Settings
+
     from signal_trace import Trace
     from tests.fake_clock import FakeClock
 
@@ -70,6 +72,7 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 SUMMARY = {
+    "record": "trace",
     "id": CHECKOUT.id,
     "kind": "request",
     "name": "POST /checkout/",
@@ -231,6 +234,188 @@ def test_unknown_level_is_refused(level: Any) -> None:
 def test_logger_is_given_by_its_name(logger: Any) -> None:
     with pytest.raises(ValueError, match="no logger's name"):
         LogSink(logger)
+
+
+# -- Details -------------------------------------------------------------------------
+
+
+def detailed(
+    records: list[logging.LogRecord], trace: Trace, details: str, **options: Any
+) -> list[logging.LogRecord]:
+    """The records after the summary."""
+    LogSink(NAME, details=details, **options)(trace)
+    summary, *rest = records
+    assert fields_of(summary)["signal_trace_record"] == "trace"
+    return rest
+
+
+SEND_FIELDS = {
+    "record": "send",
+    "id": CHECKOUT.id,
+    "name": "POST /checkout/",
+    "send": 1,
+    "parent": None,
+    "signal": "django.db.models.signals.post_save",
+    "sender": "shop.Order",
+    "method": "send",
+    "location": "/srv/shop/views.py:12",
+    "start_ms": 2.0,
+    "duration_ms": 10.0,
+    "calls": 2,
+    "failures": 1,
+    "queries": 4,
+    "queries_ms": 3.0,
+    "transaction": "rolled back",
+    "called_receivers": [
+        {
+            "receiver": "shop.receivers.announce",
+            "self_ms": 3.0,
+            "outcome": "returned",
+            "error": None,
+        },
+        {
+            "receiver": "shop.receivers.take_from_stock",
+            "self_ms": 0.05,
+            "outcome": "raised",
+            "error": "ValueError",
+        },
+    ],
+    "error": "ValueError",
+}
+CALL_FIELDS = {
+    "record": "call",
+    "id": CHECKOUT.id,
+    "name": "POST /checkout/",
+    "send": 1,
+    "call": 3,
+    "signal": "django.db.models.signals.post_save",
+    "sender": "shop.Order",
+    "receiver": "shop.receivers.take_from_stock",
+    "location": "shop/receivers.py:29",
+    "start_ms": 9.0,
+    "duration_ms": 0.05,
+    "self_ms": 0.05,
+    "outcome": "raised",
+    "queries": 0,
+    "queries_ms": 0.0,
+    "error": "ValueError",
+}
+
+
+def test_a_failed_call_is_a_record_with_every_field(
+    records: list[logging.LogRecord],
+) -> None:
+    [record] = detailed(records, CHECKOUT, "failed")
+    assert fields_of(record) == {f"{PREFIX}{k}": v for k, v in CALL_FIELDS.items()}
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == (
+        "POST /checkout/: shop.receivers.take_from_stock raised ValueError and took"
+        " 0.050 ms of its own, on post_save from shop.Order(pk=7)"
+    )
+
+
+def test_a_send_is_a_record_with_every_field(
+    records: list[logging.LogRecord],
+) -> None:
+    first, second = detailed(records, CHECKOUT, "sends")
+    assert fields_of(first) == {f"{PREFIX}{k}": v for k, v in SEND_FIELDS.items()}
+    assert [one.levelname for one in (first, second)] == ["WARNING", "INFO"]
+    name = "POST /checkout/: "
+    assert [one.getMessage().removeprefix(name) for one in (first, second)] == [
+        "post_save from shop.Order(pk=7): 2 calls, 10.00 ms, raised ValueError",
+        "order_placed from shop.Order: 2 calls, 4.00 ms",
+    ]
+
+
+def receivers(records: list[logging.LogRecord]) -> list[str]:
+    return [
+        fields_of(record)["signal_trace_receiver"].rpartition(".")[2]
+        for record in records
+    ]
+
+
+def test_slow_calls_are_those_beyond_the_setting_and_those_that_failed(
+    records: list[logging.LogRecord], settings: Settings
+) -> None:
+    assert receivers(detailed(records, CHECKOUT, "slow")) == ["take_from_stock"]
+    records.clear()
+    settings.SIGNAL_TRACE = {"SLOW_RECEIVER_MS": 3}
+    found = detailed(records, CHECKOUT, "slow")
+    assert receivers(found) == ["announce", "take_from_stock", "send"]
+    assert [record.levelname for record in found] == ["INFO", "WARNING", "INFO"]
+
+
+def test_without_details_there_is_but_the_summary(
+    records: list[logging.LogRecord],
+) -> None:
+    assert detailed(records, CHECKOUT, "none") == []
+
+
+def test_details_below_the_level_of_the_logger_are_left_out(
+    records: list[logging.LogRecord],
+) -> None:
+    logging.getLogger(NAME).setLevel(logging.WARNING)
+    LogSink(NAME, details="sends")(CHECKOUT)
+    assert [fields_of(record)["signal_trace_record"] for record in records] == [
+        "trace",
+        "send",
+    ]
+
+
+def test_a_send_that_never_finished_has_no_duration(
+    records: list[logging.LogRecord],
+) -> None:
+    send = replace(
+        CHECKOUT.sends[0],
+        duration_ns=None,
+        error=None,
+        call_site=None,
+        calls=(replace(CHECKOUT.sends[0].calls[1], duration_ns=None, self_ns=None),),
+    )
+    trace = replace(CHECKOUT, sends=(send,), name="GET /\nforged", not_called=())
+    [record] = detailed(records, trace, "sends")
+    fields = fields_of(record)
+    assert fields["signal_trace_duration_ms"] is None
+    assert fields["signal_trace_location"] is None
+    assert fields["signal_trace_called_receivers"][0]["self_ms"] is None
+    assert record.getMessage() == (
+        r"GET /\nforged: post_save from shop.Order(pk=7): 1 call, –"
+    )
+
+
+def test_no_field_of_a_detail_has_a_name_that_records_keep_for_themselves() -> None:
+    fields = {f"{PREFIX}{key}" for key in {**SEND_FIELDS, **CALL_FIELDS}}
+    assert not fields & RESERVED
+
+
+@pytest.mark.parametrize("details", ["all", "", "Sends", None, True, []])
+def test_unknown_details_are_refused(details: Any) -> None:
+    with pytest.raises(ValueError, match=r"^details is .*, which is none of"):
+        LogSink(details=details)
+
+
+def formatters() -> list[logging.Formatter]:
+    return [
+        JsonFormatter("%(levelname)s %(message)s"),
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        ),
+    ]
+
+
+@pytest.mark.parametrize("formatter", formatters(), ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("details", ["slow", "sends"])
+def test_every_field_of_a_detail_is_rendered(
+    records: list[logging.LogRecord], formatter: logging.Formatter, details: str
+) -> None:
+    for record in detailed(records, CHECKOUT, details):
+        rendered = json.loads(formatter.format(record))
+        fields = fields_of(record)
+        assert {key: rendered[key] for key in fields} == fields
 
 
 @pytest.fixture
