@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import signal_trace
-from signal_trace import conf, exports
+from signal_trace import conf, exports, sinks
 from signal_trace.parts import (
     Call,
     Connection,
@@ -30,8 +30,10 @@ from signal_trace.parts import (
     Statement,
     Unreceived,
 )
-from signal_trace.sinks.log import PREFIX, LogSink, summary
+from signal_trace.sinks import log_details, worker
+from signal_trace.sinks.log import DETAILS, PREFIX, LogSink, summary
 from signal_trace.trace import Trace
+from tests.traces import CHECKOUT
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -103,6 +105,19 @@ def test_every_field_of_a_log_record_is_documented() -> None:
         pass
     documented = tables("docs/logging.md")["field"]
     assert list(documented) == [f"{PREFIX}{key}" for key in summary(recording.trace)]
+
+
+def test_every_field_of_a_detail_is_documented() -> None:
+    found = tables("docs/logging.md")
+    for which, kind in (("slow", "call"), ("sends", "send")):
+        detail = next(log_details.details(CHECKOUT, which, 0))
+        expected = [f"{PREFIX}{key}" for key in detail.fields]
+        assert sorted(found[f"field of a {kind}"]) == sorted(expected)
+
+
+def test_every_kind_of_details_is_documented() -> None:
+    documented = {name.strip('"') for name in tables("docs/logging.md")["`details`"]}
+    assert documented == set(DETAILS) - {"none"}
 
 
 def test_every_option_of_the_log_is_documented_with_its_default() -> None:
@@ -291,7 +306,52 @@ def test_the_example_of_a_sink_of_ones_own_runs(
     ]
     namespace: dict[str, Any] = {}
     exec(example, namespace)
-    from tests.traces import CHECKOUT
-
     namespace["warn_of_slow_receivers"](CHECKOUT, limit_ms=0)
     assert "ran for" in capsys.readouterr().out
+
+
+def example(page: str, containing: str) -> str:
+    """The one block of Python on a page that has this in it."""
+    (found,) = [block for _, block in blocks(page, "python") if containing in block]
+    return found
+
+
+def test_the_example_of_a_redactor_redacts() -> None:
+    namespace: dict[str, Any] = {}
+    exec(example("docs/logging.md", "def redact"), namespace)
+    redact = namespace["redact"]
+    path = "/customers/42/orders/"
+    trace = dataclasses.replace(
+        CHECKOUT,
+        name=f"GET {path}",
+        attributes={"method": "GET", "path": path, "status_code": 200},
+    )
+    redacted = redact(trace)
+    assert "42" not in f"{redacted.name}{redacted.attributes}"
+    assert redacted.attributes["path"] == "/customers/…/orders/"
+    assert redact(dataclasses.replace(trace, name="GET /staff/")) is None
+    assert redact(CHECKOUT) == CHECKOUT
+
+
+def test_the_example_of_the_file_writes_what_the_other_reads(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: Any,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, Any] = {}
+    exec(example("docs/logging.md", "signal_trace.sinks.FileSink"), namespace)
+    _, sink = namespace["SIGNAL_TRACE"]["SINKS"]
+    sink["OPTIONS"]["path"] = "traces.jsonl"
+    settings.SIGNAL_TRACE = {"SINKS": [sink]}
+    sinks.emit(CHECKOUT)
+    exec(example("docs/logging.md", "json_lines.read"), {})
+    assert capsys.readouterr().out.startswith(f"{CHECKOUT.id} POST /checkout/ 2")
+
+
+def test_the_numbers_of_the_queue_are_those_of_the_documentation() -> None:
+    page = text_of("docs/logging.md")
+    assert f"at most {worker.MOST_TRACES:,}," in page
+    assert f"more than {worker.MOST_SENDS:,} sends" in page
+    assert f"at most {worker.EXIT_SECONDS} seconds" in page
