@@ -14,7 +14,8 @@ class Losses:
     the first is to be said at once, more of them once a minute, in one."""
 
     def __init__(self) -> None:
-        self._counting = threading.Lock()
+        # A signal's handler may come in the middle of counting, and count.
+        self._counting = threading.RLock()
         self._unsaid = 0
         self._not_before = float("-inf")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
 import threading
 from contextvars import ContextVar
@@ -385,6 +386,31 @@ def test_queued_traces_go_to_the_sinks_of_their_time(settings: Settings) -> None
         ("kept", "still old"),
         ("changed", "new"),
     ]
+
+
+def test_worker_rests_after_a_trace_for_as_long_as_it_worked(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SIGNAL_TRACE = to("keep")
+    times = itertools.accumulate([0.003, 1, 0.001, 1, 5], initial=0)
+    monkeypatch.setattr(worker.time, "thread_time", lambda: next(times))
+    rests: list[float] = []
+    rested = threading.Semaphore(0)
+    changed = sinks._state.worker._changed
+    real = changed.wait_for
+
+    def wait_for(predicate: Any, timeout: float | None = None) -> Any:
+        if threading.current_thread().daemon and timeout is not None:
+            rests.append(round(timeout, 6))
+            rested.release()
+            return None
+        return real(predicate, timeout)
+
+    monkeypatch.setattr(changed, "wait_for", wait_for)
+    for _ in range(3):
+        sinks.submit(recorded("one"))
+        assert rested.acquire(timeout=60)
+    assert rests == [0.003, 0.001, worker.LONGEST_REST]
 
 
 def test_sinks_run_in_the_context_that_was_recorded(settings: Settings) -> None:
