@@ -12,6 +12,8 @@ import signal_trace
 from signal_trace import conf, sinks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_django import Settings
 
     from signal_trace import Trace
@@ -125,6 +127,9 @@ UNUSABLE = [
     (one_sink("signal_trace.sinks.LogSink", level="LOUD"), "refuses its OPTIONS"),
     (one_sink("signal_trace.sinks.LogSink", level=5), "refuses its OPTIONS"),
     (one_sink("signal_trace.sinks.LogSink", logger=None), "refuses its OPTIONS"),
+    (one_sink("signal_trace.sinks.LogSink", details="all"), "refuses its OPTIONS"),
+    (one_sink("signal_trace.sinks.FileSink"), "refuses its OPTIONS"),
+    (one_sink("signal_trace.sinks.FileSink", path=""), "refuses its OPTIONS"),
 ]
 
 
@@ -161,6 +166,44 @@ def test_every_wrong_sink_is_named_by_its_place(settings: Settings) -> None:
         "SIGNAL_TRACE['SINKS'][0]",
         "SIGNAL_TRACE['SINKS'][2]",
     ]
+
+
+class Closed:
+    def __init__(self, until: str = "") -> None:
+        self.until = until
+
+    def __call__(self, trace: Trace) -> None:
+        pass
+
+    def problem(self) -> str:
+        return f"it is closed until {self.until}" if self.until else ""
+
+
+def test_sink_that_cannot_do_its_work_now_is_a_warning(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {
+        "SINKS": [
+            {"BACKEND": f"{HERE}.Closed"},
+            {"BACKEND": f"{HERE}.Closed", "OPTIONS": {"until": "noon"}},
+        ]
+    }
+    [message] = found()
+    assert message.id == "signal_trace.W004"
+    assert not message.is_serious()
+    assert message.msg == (
+        "SIGNAL_TRACE['SINKS'][1] can't do its work now: it is closed until noon."
+    )
+
+
+def test_file_in_a_folder_that_is_not_there_is_a_warning(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = "signal_trace.sinks.FileSink"
+    settings.SIGNAL_TRACE = one_sink(file, path=tmp_path / "traces.jsonl")
+    assert found() == []
+    settings.SIGNAL_TRACE = one_sink(file, path=tmp_path / "missing" / "traces.jsonl")
+    [message] = found()
+    assert message.id == "signal_trace.W004"
+    assert f"there is no folder '{tmp_path / 'missing'}'" in message.msg
 
 
 def test_silenced_finding_that_there_is_none_of_is_an_error(

@@ -19,7 +19,7 @@ from signal_trace.sinks.outlet import Outlet
 from signal_trace.trace import Trace
 
 # What waits in the queue at most: so many traces, and of them all so many sends, which
-# is what takes memory (some 500 bytes each, and more with queries and arguments).
+# is what takes memory (some 600 bytes each, and more with queries and arguments).
 MOST_TRACES = 1_000
 MOST_SENDS = 100_000
 
