@@ -12,10 +12,12 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
+from django.http import HttpRequest
 
 from signal_trace.arguments import ALL_THAT_IS_SAFE, NAMES_ONLY, NOTHING
 from signal_trace.captures import Captures
 from signal_trace.ignoring import Ignores
+from signal_trace.parts import HINT, PROBLEM, WARNING
 
 NAME = "SIGNAL_TRACE"
 
@@ -32,6 +34,14 @@ SWITCHES = ("ENABLED", "CALL_SITES", "STACKS", "QUERIES")
 # What may happen once can't happen too often.
 COUNTS = ("REPEATED_CALLS", "REPEATED_QUERIES", "DEEP_NESTING")
 
+# Those that are functions or their dotted paths, with examples.
+FUNCTIONS = {
+    "REDACT": '"REDACT": "shop.tracing.redact"',
+    "SHOULD_TRACE": '"SHOULD_TRACE": "shop.tracing.should_trace"',
+}
+
+TASK_SYSTEMS = ("celery", "django")
+
 # What a browser would run, or show as a page of its own making.
 RUNNING_SCHEMES = ("javascript", "data", "vbscript", "blob")
 
@@ -42,15 +52,21 @@ LOG_SINK = {"BACKEND": "signal_trace.sinks.LogSink"}
 class Settings:
     """What ``SIGNAL_TRACE`` may hold, with the defaults.
 
-    ``ENABLED``: whether panel and middleware record at all. ``IGNORE``: dotted
+    ``ENABLED``: whether panel, middleware and the like record. ``IGNORE``: dotted
     names, or beginnings of them, of signals, senders, receivers and apps that no
     trace shows. ``MAX_SENDS``: how many sends a trace keeps one by one; more are
     counted and added up. ``CALL_SITES``: whether to find the line that caused a send,
     ``STACKS``: all that led to it. ``ARGUMENTS``: what to show of a send's arguments,
     ``"safe"``, ``"names"`` or ``"off"``. ``QUERIES``: whether to watch the database's
-    queries and transactions. ``SINKS``: where the middleware sends finished traces,
-    each ``{"BACKEND": "dotted.path", "OPTIONS": {…}}``. ``REDACT``: a function, or its
+    queries and transactions. ``SINKS``: where finished traces are sent, each
+    ``{"BACKEND": "dotted.path", "OPTIONS": {…}}``. ``REDACT``: a function, or its
     dotted path, that is given each of them before any sink, and gives what to send.
+
+    ``SHOULD_TRACE``: a callable or its dotted path that says of a request whether to
+    trace it. ``SAMPLE_RATE``: what part of the requests and tasks to trace, from 0 to
+    1. ``KEEP``: what to keep of the rest, known at the end: ``slower_than_ms``,
+    ``failed``, and ``findings`` of a level. ``COMMANDS``: the management commands to
+    trace, ``TASKS``: the systems whose tasks to trace, ``"celery"`` and ``"django"``.
 
     The rest is about findings. ``SLOW_RECEIVER_MS``: how long a receiver may take of
     its own. ``REPEATED_CALLS``: how often one line may set off a receiver.
@@ -72,6 +88,11 @@ class Settings:
     QUERIES: bool = True
     SINKS: list[dict[str, Any]] = field(default_factory=lambda: [LOG_SINK])
     REDACT: str | Callable[..., Any] | None = None
+    SHOULD_TRACE: str | Callable[[HttpRequest], bool | None] | None = None
+    SAMPLE_RATE: float = 1
+    KEEP: dict[str, Any] = field(default_factory=dict)
+    COMMANDS: list[str] = field(default_factory=list)
+    TASKS: list[str] = field(default_factory=list)
     SLOW_RECEIVER_MS: float = 35
     REPEATED_CALLS: int = 10
     REPEATED_QUERIES: int = 10
@@ -120,8 +141,9 @@ def _of_project() -> Settings:
     given = getattr(django_settings, NAME, {})
     if not isinstance(given, dict):
         return Settings()
-    # What was to be taken out of traces must not get out: sinks see that it is wrong.
-    wrong = {key for key, _ in _problems(given)} - {"REDACT"}
+    # What was to be taken out of traces must not get out, nor what was not to be
+    # traced at all: whoever uses these sees that they are wrong.
+    wrong = {key for key, _ in _problems(given)} - {"REDACT", "SHOULD_TRACE"}
     return Settings(**{key: value for key, value in given.items() if key not in wrong})
 
 
@@ -165,6 +187,10 @@ def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, str]]:
         yield _must_be('"safe", "names" or "off"', value), '"ARGUMENTS": "names"'
     elif key == "MAX_SENDS" and (type(value) is not int or value < 0):
         yield _must_be("a whole number from 0", value), '"MAX_SENDS": 10_000'
+    elif key == "SAMPLE_RATE" and not (_is_duration(value) and value <= 1):
+        yield _must_be("a number from 0 to 1", value), '"SAMPLE_RATE": 0.01'
+    elif key == "KEEP":
+        yield from _wrong_keep(value)
     elif key == "SLOW_RECEIVER_MS" and not _is_duration(value):
         yield _must_be("a number from 0", value), '"SLOW_RECEIVER_MS": 35'
     elif key in COUNTS and (type(value) is not int or value < 2):
@@ -172,11 +198,10 @@ def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, str]]:
     elif key == "EDITOR_URL" and not (value is None or _is_editor_url(value)):
         what = "an address with {file} and, if need be, {line}"
         yield _must_be(what, value), '"EDITOR_URL": "vscode://file/{file}:{line}"'
-    elif key == "REDACT" and not (
+    elif key in FUNCTIONS and not (
         value is None or type(value) is str or callable(value)
     ):
-        what = "a function or its dotted path"
-        yield _must_be(what, value), '"REDACT": "shop.tracing.redact"'
+        yield _must_be("a function or its dotted path", value), FUNCTIONS[key]
     elif key in LISTS:
         kind, wrong_item, example = LISTS[key]
         if not isinstance(value, list | tuple | set):
@@ -185,6 +210,20 @@ def _wrong_values(key: str, value: Any) -> Iterator[tuple[str, str]]:
         for number, item in enumerate(value):
             if wrong := wrong_item(item):
                 yield f"[{number}]{wrong}", example
+
+
+def _wrong_keep(value: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(value, dict):
+        yield _must_be("a dict of rules", value), KEEP_EXAMPLE
+        return
+    for key, given in value.items():
+        if key not in KEEP_RULES:
+            rules = ", ".join(map(repr, KEEP_RULES))
+            yield f" has the key {_shown(key)}, and the rules are {rules}", KEEP_EXAMPLE
+            continue
+        is_right, what = KEEP_RULES[key]
+        if not is_right(given):
+            yield f"[{key!r}]{_must_be(what, given)}", KEEP_EXAMPLE
 
 
 def _must_be(what: str, value: Any) -> str:
@@ -228,6 +267,27 @@ def _wrong_sink(value: Any) -> str:
     return ""
 
 
+KEEP_EXAMPLE = '"KEEP": {"slower_than_ms": 500, "failed": True, "findings": "warning"}'
+
+# The rules of ``KEEP``: what is a right value, and how to say so.
+KEEP_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "slower_than_ms": (_is_duration, "a number from 0"),
+    "failed": (lambda value: type(value) is bool, "True or False"),
+    "findings": (
+        lambda value: value in (PROBLEM, WARNING, HINT),
+        '"problem", "warning" or "hint"',
+    ),
+}
+
+
+def _wrong_command(value: Any) -> str:
+    return "" if type(value) is str else _must_be("a command's name", value)
+
+
+def _wrong_task_system(value: Any) -> str:
+    return "" if value in TASK_SYSTEMS else _must_be('"celery" or "django"', value)
+
+
 # Of what kind the items of a list are, what is wrong with one, and an example.
 LISTS: dict[str, tuple[str, Callable[[Any], str], str]] = {
     "SILENCED_FINDINGS": (
@@ -240,6 +300,8 @@ LISTS: dict[str, tuple[str, Callable[[Any], str], str]] = {
         _wrong_name,
         '"IGNORE": ["django.contrib.sessions", "shop.AuditEntry"]',
     ),
+    "COMMANDS": ("command name", _wrong_command, '"COMMANDS": ["import_products"]'),
+    "TASKS": ("task system", _wrong_task_system, '"TASKS": ["celery"]'),
     "SINKS": (
         "sink",
         _wrong_sink,

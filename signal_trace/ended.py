@@ -41,6 +41,7 @@ class Ended:
         self._name = name
         self._attributes = plain_attributes(attributes)
         self._error = error
+        self.duration_ns = window.end - window.start
         # Signals may have others, or be gone, when the trace is asked for.
         self._connections = _connections(window)
         # The garbage collector may come in between, and run what asks as well.
@@ -59,6 +60,23 @@ class Ended:
                 self._trace = self._put_together(self._window)
                 self._let_go()
             return self._trace
+
+    @property
+    def may_have_failed(self) -> bool:
+        """False where no receiver raised; told without the trace."""
+        window = self._window
+        if window is None or self._error is not None:
+            return True
+        return any(
+            send.error is not None
+            or send.failures
+            or any(call.error is not None for call in send.async_calls)
+            for send in window.sends
+        ) or any(
+            calls.failures
+            for _, folded in window.tallies
+            for calls in folded.calls.values()
+        )
 
     @property
     def size(self) -> int:

@@ -33,6 +33,8 @@ class Recording:
         #: Plain values that describe what is recorded; may be added to until the
         #: block ends. What JSON has no form for is given by the name of its type.
         self.attributes = attributes
+        #: The trace's id; empty until the block has begun.
+        self.id = ""
         self._window: Window | None = None
         self._token: Any = None
         self._stop_watching: Callable[[], None] = _nothing
@@ -47,6 +49,16 @@ class Recording:
         if self._ended is None:
             raise RuntimeError("The recording has no trace until its block has ended.")
         return self._ended.trace
+
+    @property
+    def duration_ns(self) -> int:
+        """How long it was open; 0 until the block has ended."""
+        return 0 if self._ended is None else self._ended.duration_ns
+
+    @property
+    def may_have_failed(self) -> bool:
+        """False where the block has ended, and nothing raised that was recorded."""
+        return self._ended is None or self._ended.may_have_failed
 
     @property
     def size(self) -> int:
@@ -66,6 +78,7 @@ class Recording:
         except Exception:
             report_bug("opening a recording")
             self._window = blind_window()
+            self.id = self._window.id
         return self
 
     def __exit__(
@@ -105,6 +118,7 @@ class Recording:
         except Exception:
             self._stop_watching()
             raise
+        self.id = self._window.id
         self._token = position.set(self._window.number)
 
     def _close(self, window: Window) -> None:

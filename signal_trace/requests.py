@@ -1,4 +1,4 @@
-"""Recordings of requests: what the panel and the middleware both open."""
+"""Recordings of requests: what the panel and the other entrances all open."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from django.http import HttpRequest, HttpResponseBase
 
 from signal_trace.entrance import Recording, record
 from signal_trace.recording import report_bug
+from signal_trace.traceparent import valid as valid_traceparent
 
 
 def record_request(request: HttpRequest) -> Recording:
     """A recording of *request*, not open yet. No query string is kept of it."""
-    method = request.method or ""
-    return record(
-        f"{method} {request.path}", kind="request", method=method, path=request.path
-    )
+    traceparent = request.META.get("HTTP_TRACEPARENT")
+    return record_named(request.method or "", request.path, traceparent)
+
+
+def record_named(method: str, path: str, traceparent: str | None) -> Recording:
+    """A recording of the request of which this much is known."""
+    recording = record(f"{method} {path}", kind="request", method=method, path=path)
+    if (traceparent := valid_traceparent(traceparent)) is not None:
+        recording.attributes["traceparent"] = traceparent
+    return recording
 
 
 def note_response(

@@ -27,6 +27,7 @@ from tests.missing import missing
 from tests.postgres import database as database
 from tests.postgres import postgres as postgres
 from tests.postgres import postgres_server as postgres_server
+from tests.sent import sent as sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -127,6 +127,15 @@ def test_unknown_key_is_a_problem_with_a_remedy(
         ("DEEP_NESTING", True, "a whole number from 2"),
         ("DEEP_NESTING", 2.5, "a whole number from 2"),
         ("SILENCED_FINDINGS", "cycle", "a list of findings"),
+        ("SAMPLE_RATE", "0.01", "a number from 0 to 1"),
+        ("SAMPLE_RATE", 1.01, "a number from 0 to 1"),
+        ("SAMPLE_RATE", -0.01, "a number from 0 to 1"),
+        ("SAMPLE_RATE", True, "a number from 0 to 1"),
+        ("SAMPLE_RATE", float("nan"), "a number from 0 to 1"),
+        ("KEEP", ["failed"], "a dict of rules"),
+        ("KEEP", None, "a dict of rules"),
+        ("COMMANDS", "migrate", "a list of command names"),
+        ("TASKS", "celery", "a list of task systems"),
         *(("EDITOR_URL", url, EDITOR_URL) for url in NO_EDITOR_URLS),
     ],
 )
@@ -144,11 +153,59 @@ def test_value_of_the_wrong_type_is_a_problem_with_an_example(
 
 
 @pytest.mark.parametrize(
+    ("keep", "message"),
+    [
+        ({"slower_than": 500}, " has the key 'slower_than', and the rules are "),
+        ({"slower_than_ms": "500"}, "['slower_than_ms'] must be a number from 0, not"),
+        ({"slower_than_ms": -1}, "['slower_than_ms'] must be a number from 0, not"),
+        ({"failed": 1}, "['failed'] must be True or False, not 1."),
+        ({"findings": True}, '[\'findings\'] must be "problem", "warning" or'),
+        ({"findings": []}, '[\'findings\'] must be "problem", "warning" or'),
+        ({5: 5}, " has the key 5, and the rules are 'slower_than_ms', "),
+    ],
+)
+def test_wrong_rule_is_pointed_at(
+    settings: Settings, keep: dict[Any, Any], message: str
+) -> None:
+    settings.SIGNAL_TRACE = {"KEEP": keep}
+    [problem] = conf.problems()
+    assert problem.id == "signal_trace.E002"
+    assert problem.message.startswith(f"SIGNAL_TRACE['KEEP']{message}")
+    assert problem.hint.startswith('For example: "KEEP": {')
+    assert conf.settings() == conf.Settings()
+
+
+def test_right_choices_hold(settings: Settings) -> None:
+    given = {
+        "SAMPLE_RATE": 0.5,
+        "KEEP": {"slower_than_ms": 0.5, "failed": False, "findings": "hint"},
+        "COMMANDS": ("migrate",),
+        "TASKS": ["celery", "django"],
+    }
+    settings.SIGNAL_TRACE = given
+    assert conf.problems() == []
+    assert conf.settings() == conf.Settings(**given)
+
+
+def test_wrong_rule_for_requests_is_not_passed_over(settings: Settings) -> None:
+    settings.SIGNAL_TRACE = {"SHOULD_TRACE": 5}
+    [problem] = conf.problems()
+    assert problem.message == (
+        "SIGNAL_TRACE['SHOULD_TRACE'] must be a function or its dotted path, not 5."
+    )
+    # Whoever uses it says that nothing is traced.
+    assert conf.settings().SHOULD_TRACE == 5
+
+
+@pytest.mark.parametrize(
     ("key", "wrong", "message"),
     [
         ("IGNORE", b"shop", "must be a dotted name, not b'shop'"),
         ("IGNORE", 3, "must be a dotted name, not 3"),
         ("SILENCED_FINDINGS", 3, "must be a finding, not 3"),
+        ("COMMANDS", 3, "must be a command's name, not 3"),
+        ("TASKS", "rq", 'must be "celery" or "django", not \'rq\''),
+        ("TASKS", [], 'must be "celery" or "django", not []'),
         ("SINKS", "shop.sink", "must be a dict with a BACKEND, not 'shop.sink'"),
         ("SINKS", {}, "must be a dict with a BACKEND, not {}"),
         ("SINKS", {"BACKEND": 5}, "['BACKEND'] must be a dotted path, not 5"),
@@ -167,7 +224,7 @@ def test_value_of_the_wrong_type_is_a_problem_with_an_example(
 def test_wrong_item_of_a_list_is_pointed_at(
     settings: Settings, key: str, wrong: Any, message: str
 ) -> None:
-    right = {"BACKEND": "shop.sink"} if key == "SINKS" else "cycle"
+    right = {"SINKS": {"BACKEND": "shop.sink"}, "TASKS": "celery"}.get(key, "cycle")
     settings.SIGNAL_TRACE = {key: [right, wrong]}
     [problem] = conf.problems()
     assert problem.id == "signal_trace.E002"

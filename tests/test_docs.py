@@ -11,12 +11,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
 
 import signal_trace
 from signal_trace import conf, exports, sinks
+from signal_trace.middleware import SignalTraceMiddleware
 from signal_trace.parts import (
     Call,
     Connection,
@@ -34,6 +37,9 @@ from signal_trace.sinks import log_details, worker
 from signal_trace.sinks.log import DETAILS, PREFIX, LogSink, summary
 from signal_trace.trace import Trace
 from tests.traces import CHECKOUT
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -355,3 +361,51 @@ def test_the_numbers_of_the_queue_are_those_of_the_documentation() -> None:
     assert f"at most {worker.MOST_TRACES:,}," in page
     assert f"more than {worker.MOST_SENDS:,} sends" in page
     assert f"at most {worker.EXIT_SECONDS} seconds" in page
+
+
+def test_the_rule_of_what_to_trace_does_as_is_said(
+    settings: Settings, sent: list[Trace]
+) -> None:
+    namespace: dict[str, Any] = {}
+    marked = dict(blocks("docs/choosing.md", "python"))
+    exec(marked["shop/tracing.py"], namespace)
+    settings.SIGNAL_TRACE = {"SHOULD_TRACE": namespace["should_trace"]}
+
+    class User:
+        is_staff = True
+
+    def answer(request: Any) -> HttpResponse:
+        request.user = User()
+        return HttpResponse()
+
+    middleware = SignalTraceMiddleware(answer)
+    requests = RequestFactory()
+    middleware(requests.get("/health/"))
+    assert sent == []
+    middleware(requests.get("/a/"))
+    User.is_staff = False
+    middleware(requests.get("/b/"))
+    middleware(requests.get("/c/", headers={"X-Test-Run": "1"}))
+    assert [trace.name for trace in sent] == ["GET /a/", "GET /c/"]
+
+
+def test_the_settings_of_what_to_trace_are_right(settings: Settings) -> None:
+    examples = [
+        block for _, block in blocks("docs/choosing.md", "python") if "SIGNAL" in block
+    ]
+    assert len(examples) == 2
+    for example in examples:
+        namespace: dict[str, Any] = {}
+        exec(example, namespace)
+        settings.SIGNAL_TRACE = namespace["SIGNAL_TRACE"]
+        assert conf.problems() == []
+
+
+def test_the_servers_entrances_are_as_is_said(project: Path) -> None:
+    marked = dict(blocks("docs/recording.md", "python"))
+    paste(project)
+    ask = "import mysite.{0}; print(type(mysite.{0}.application).__module__)"
+    for kind in ("wsgi", "asgi"):
+        (project / f"mysite/{kind}.py").write_text(marked[f"{kind}.py"])
+        shown = run(project, "-c", ask.format(kind)).stdout
+        assert shown.strip() == f"signal_trace.{kind}"

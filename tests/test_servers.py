@@ -31,9 +31,18 @@ SERVERS = {
 }
 VIEWS = {"wsgi": "send", "asgi": "asend"}
 
+# With the whole of each request traced.
+GUNICORN = "gunicorn --workers=2 --bind=127.0.0.1:{port}"
+WHOLE = {
+    "waitress": "waitress --threads=16 --port={port} tests.app.wsgi:whole",
+    "gunicorn-sync": f"{GUNICORN} tests.app.wsgi:whole",
+    "gunicorn-threads": f"{GUNICORN} --threads=8 --preload tests.app.wsgi:whole",
+    "uvicorn": "uvicorn --port={port} tests.app.asgi:whole",
+}
+
 
 @contextmanager
-def serve(flavour: str, folder: Path) -> Iterator[tuple[str, Path]]:
+def serve(command: str, folder: Path) -> Iterator[tuple[str, Path]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     traces = folder / "traces.jsonl"
@@ -46,7 +55,7 @@ def serve(flavour: str, folder: Path) -> Iterator[tuple[str, Path]]:
     with (
         output.open("w") as printed,
         subprocess.Popen(
-            [sys.executable, "-m", *SERVERS[flavour].format(port=port).split()],
+            [sys.executable, "-m", *command.format(port=port).split()],
             cwd=ROOT,
             env=environment,
             stdout=printed,
@@ -78,7 +87,7 @@ def test_concurrent_requests_give_as_many_traces_each_with_its_own_sends(
     flavour: str, tmp_path: Path
 ) -> None:
     names = [f"n{number}" for number in range(REQUESTS)]
-    with serve(flavour, tmp_path) as (url, file):
+    with serve(SERVERS[flavour], tmp_path) as (url, file):
         with ThreadPoolExecutor(16) as pool:
             answers = list(
                 pool.map(lambda name: get(f"{url}/{VIEWS[flavour]}/{name}/"), names)
@@ -102,6 +111,44 @@ def test_concurrent_requests_give_as_many_traces_each_with_its_own_sends(
     for name, panel in panels.items():
         senders = re.findall(r"tests\.senders\.(\w+)", json.loads(panel)["content"])
         assert set(senders) == {name}
+
+
+@pytest.mark.parametrize("flavour", WHOLE)
+def test_whole_requests_are_traced_each_with_its_own_sends(
+    flavour: str, tmp_path: Path
+) -> None:
+    names = [f"n{number}" for number in range(REQUESTS)]
+    view = "astream" if flavour == "uvicorn" else "stream"
+
+    def get_id(name: str) -> str:
+        with urllib.request.urlopen(f"{url}/{view}/{name}/", timeout=60) as response:
+            assert response.read() == b"one two"
+            return str(response.headers["X-Signal-Trace-Id"])
+
+    with serve(WHOLE[flavour], tmp_path) as (url, file):
+        with ThreadPoolExecutor(16) as pool:
+            ids = list(pool.map(get_id, names))
+        wait_for_lines(file)
+    lines = file.read_text().splitlines()
+    traces = {trace.id: trace for trace in map(Trace.from_json, lines)}
+    assert len(lines) == len(traces) == REQUESTS
+    assert sorted(traces) == sorted(ids)
+    for name, id in zip(names, ids, strict=True):
+        trace = traces[id]
+        assert trace.attributes == {
+            "method": "GET",
+            "path": f"/{view}/{name}/",
+            "status_code": 200,
+            "route": f"{view}/<str:name>/",
+            "view": f"tests.app.views.{view}",
+        }
+        by_signal: dict[str, set[str]] = {}
+        for send in trace.sends:
+            by_signal.setdefault(send.signal, set()).add(send.sender)
+        assert by_signal["tests.app.signals.opened"] == {f"tests.senders.{name}"}
+        assert trace.sends[0].signal == "django.core.signals.request_started"
+        assert trace.sends[-1].signal == "django.core.signals.request_finished"
+        assert len(trace.sends) == 11
 
 
 def wait_for_lines(file: Path) -> None:

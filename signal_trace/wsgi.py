@@ -1,0 +1,161 @@
+"""The whole request under WSGI: from ``request_started`` to ``request_finished``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIRequest
+from django.core.signals import request_finished, request_started
+from django.dispatch import Signal
+
+from signal_trace import conf, watching
+from signal_trace.choosing import choose
+from signal_trace.recording import report_bug
+from signal_trace.requests import record_named
+from signal_trace.traced import TRACE_ID_HEADER, Traced, around, innermost
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+def trace_requests(application: Application) -> Application:
+    """Trace the requests to a WSGI *application*, the bodies of streaming responses and
+    what `request_finished` sets off included.
+
+        application = trace_requests(get_wsgi_application())
+
+    The middleware is to be there as well, first: it adds what Django alone knows of a
+    request, such as its view, and it knows the user for ``SHOULD_TRACE``. With
+    ``ENABLED`` False the application is returned as it is.
+    """
+    if not conf.settings().ENABLED:
+        return application
+    _watch(request_started, _note_started)
+    _watch(request_finished, _note_finished)
+    return _Tracing(application)
+
+
+class _Tracing:
+    """An application, and the tracing of its requests."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        watching.keep(self)
+
+    def __call__(
+        self, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        _end_stale()
+        request = _begin(environ)
+        token = around.set("not traced" if request is None else request)
+        try:
+            if request is None:
+                return self.application(environ, start_response)
+            answer = self.application(environ, request.naming(start_response))
+        except BaseException as error:
+            if request is not None:
+                request.end(error)
+            raise
+        finally:
+            around.reset(token)
+        request.is_answered = True
+        if request.handler is None:
+            # Not Django's answer, but another layer's: there is no end but this.
+            request.end()
+        return answer
+
+
+class _Request(Traced):
+    """A request that is traced. It ends with the `request_finished` of the handler
+    whose `request_started` it began with, once the application has returned: requests
+    that are made within it, as by a test client, have other handlers."""
+
+    handler: Any = None
+    is_answered = False
+
+    def naming(self, start_response: StartResponse) -> StartResponse:
+        """*start_response*, which is given the trace's name as well."""
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            try:
+                self.note(status_code=int(status[:3]))
+                if (shown_id := self.shown_id) is not None:
+                    ours = TRACE_ID_HEADER.lower()
+                    headers = [one for one in headers if one[0].lower() != ours]
+                    headers.append((TRACE_ID_HEADER, shown_id))
+            except Exception:
+                report_bug("naming the trace in a response")
+            return start_response(status, headers, *rest)
+
+        return start
+
+
+def _begin(environ: Environ) -> _Request | None:
+    """The request of *environ*, which is recorded from here on; None: it isn't."""
+    try:
+        choice = choose(environ, lambda: _without_body(environ))
+        if choice is None:
+            return None
+        request = _without_body(environ)
+        traceparent = environ.get("HTTP_TRACEPARENT")
+        recording = record_named(request.method or "", request.path, traceparent)
+        begun = _Request(recording, choice)
+        begun.open()
+        return begun
+    except Exception:
+        report_bug("choosing what to trace")
+        return None
+
+
+def _without_body(environ: Environ) -> WSGIRequest:
+    """The request as Django will make it. Its body is for Django to read."""
+    nothing = {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}
+    return WSGIRequest({**environ, **nothing})
+
+
+def _end_stale() -> None:
+    """End what a server left open that never closed its response: the thread goes on to
+    the next request, and so does its context."""
+    while isinstance(stale := innermost(), _Request) and stale.is_answered:
+        stale.note(unfinished=True)
+        stale.end()
+
+
+def _note_started(handler: Any) -> None:
+    request = innermost()
+    if isinstance(request, _Request) and request.handler is None:
+        request.handler = handler
+
+
+def _note_finished(handler: Any) -> None:
+    request = innermost()
+    if (
+        isinstance(request, _Request)
+        and request.is_answered
+        and request.handler is handler
+    ):
+        request.end()
+
+
+def _watch(signal: Signal, note: Callable[[Any], None]) -> None:
+    """Call *note* with the sender after each `send` of this one *signal*, whose other
+    ways of sending are not how a WSGI handler does it."""
+    there: Callable[..., Any] | None = vars(signal).get("send")
+    if getattr(there, "notes", None) is note:
+        return
+
+    def send(sender: Any, **named: Any) -> Any:
+        __traceback_hide__ = True
+        try:
+            if there is not None:  # Somebody else's.
+                return there(sender, **named)
+            # The class's own, or what stands in its place by now.
+            return type(signal).send(signal, sender, **named)
+        finally:
+            note(sender)
+
+    send.notes = note  # type: ignore[attr-defined]
+    signal.send = send  # type: ignore[method-assign]
