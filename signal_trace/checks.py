@@ -30,7 +30,8 @@ def check_sinks(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"{conf.NAME}['SINKS'][{number}]: {sink}",
-            hint="BACKEND is the dotted path of a class or function, and OPTIONS are"
+            hint=sink.remedy
+            or "BACKEND is the dotted path of a class or function, and OPTIONS are"
             ' its keyword arguments, for example {"BACKEND":'
             ' "signal_trace.sinks.LogSink", "OPTIONS": {"level": "INFO"}}.',
             id="signal_trace.E003",

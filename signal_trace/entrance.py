@@ -14,6 +14,7 @@ from signal_trace.ended import Ended, blind_window
 from signal_trace.errors import describe_error
 from signal_trace.folding import close
 from signal_trace.names import receiver_name
+from signal_trace.outer_span import note_span
 from signal_trace.recording import Window, position, report_bug
 from signal_trace.trace import Trace
 
@@ -92,6 +93,7 @@ class Recording:
             return  # Closed before.
         try:
             self._close(window)
+            note_span(self.attributes)  # One that began inside, and goes on.
             self._ended = self._end(window, error, self.attributes)
         except Exception:
             report_bug("closing a recording")
@@ -120,6 +122,7 @@ class Recording:
             raise
         self.id = self._window.id
         self._token = position.set(self._window.number)
+        note_span(self.attributes)
 
     def _close(self, window: Window) -> None:
         token, self._token = self._token, None

@@ -18,12 +18,12 @@ def failures(trace: Trace) -> list[tuple[Send, Call, Error]]:
     A call through which an exception merely passed, on its way up from a send
     inside, is not one of them: each exception counts once.
     """
-    passing = {(send.parent, _origin(send.error)) for send in trace.sends if send.error}
+    passing = {(send.parent, origin(send.error)) for send in trace.sends if send.error}
     return [
         (send, call, call.error)
         for send in trace.sends
         for call in send.calls
-        if call.error and (call.id, _origin(call.error)) not in passing
+        if call.error and (call.id, origin(call.error)) not in passing
     ]
 
 
@@ -36,6 +36,6 @@ def all_queries(trace: Trace) -> tuple[int, int]:
     )
 
 
-def _origin(error: Error) -> object:
+def origin(error: Error) -> object:
     """What tells one exception from another, wherever on its way it was described."""
     return error.type, error.message, error.frames[-1:]

@@ -15,7 +15,7 @@ import atexit
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.signals import setting_changed
 
@@ -35,6 +35,9 @@ from signal_trace.sinks.outlet import Outlet
 from signal_trace.sinks.worker import Worker
 from signal_trace.trace import Trace
 
+if TYPE_CHECKING:
+    from signal_trace.sinks.opentelemetry import OpenTelemetrySink as OpenTelemetrySink
+
 __all__ = [
     "FileSink",
     "LogSink",
@@ -48,6 +51,15 @@ __all__ = [
     "flush",
     "submit",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Not before it is asked for: what it needs is an extra.
+    if name == "OpenTelemetrySink":
+        from signal_trace.sinks.opentelemetry import OpenTelemetrySink
+
+        return OpenTelemetrySink
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def submit(recording: Recording, keep: Callable[[Trace], bool] | None = None) -> None:

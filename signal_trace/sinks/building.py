@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
+from signal_trace.sinks.extras import MissingExtra
 from signal_trace.trace import Trace
 
 Sink = Callable[[Trace], object]
@@ -16,7 +17,12 @@ Redactor = Callable[[Trace], Trace | None]
 
 
 class SinkError(ValueError):
-    """A sink in the settings can't be used; the message says which and why."""
+    """A sink in the settings can't be used; the message says which and why, *remedy*
+    what to do, where it isn't the settings that are wrong."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class RedactorError(ValueError):
@@ -31,7 +37,10 @@ def build(given: dict[str, Any]) -> Sink:
         if not callable(backend):
             raise ImportError("it is neither a class nor a function")
     except Exception as error:  # Importing runs the module, which may do anything.
-        raise SinkError(f"The sink {path!r} can't be imported: {error}") from error
+        raise SinkError(
+            f"The sink {path!r} can't be imported: {error}",
+            error.remedy if isinstance(error, MissingExtra) else "",
+        ) from error
     sink: Sink
     try:
         if isinstance(backend, type):
