@@ -84,7 +84,7 @@ def settle(choice: Choice, request: HttpRequest) -> None:
     is missing, so that no query is made that the application didn't make.
     """
     if choice.wanted is None:
-        choice.wanted = _ask(lambda: _as_looked_at(request)) or False
+        choice.wanted = _ask(lambda: _as_looked_at(request), request) or False
 
 
 @functools.cache
@@ -106,9 +106,11 @@ def rule() -> Rule | RuleError | None:
     return found
 
 
-def _ask(make_request: Callable[[], HttpRequest]) -> bool | None:
+def _ask(
+    make_request: Callable[[], HttpRequest], answered: HttpRequest | None = None
+) -> bool | None:
     """What ``SHOULD_TRACE`` says of a request; None: it can't say yet. What it sends is
-    in no trace."""
+    in no trace. *answered* is the application's own request, in the end."""
     request: HttpRequest | None = None
     token = position.set(0)
     try:
@@ -122,7 +124,11 @@ def _ask(make_request: Callable[[], HttpRequest]) -> bool | None:
         return None if said is None else bool(said)
     except Exception as error:
         if type(error) is AttributeError and error.obj is request is not None:
-            return None  # Some middleware is to add it yet.
+            # Some middleware is to add it yet, or was passed by, or hasn't fetched it.
+            if answered is None or answered.resolver_match is None:
+                return None
+            if hasattr(type(answered), error.name) or error.name in vars(answered):
+                return None
         if "said" not in _failed:
             _failed.add("said")
             logger.exception(

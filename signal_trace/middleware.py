@@ -78,6 +78,9 @@ class _Answering:
         self.is_ours = decided is None
         if isinstance(decided, Traced):
             self.traced = decided
+            # The request's span begins in Django's middleware, inside of what traces
+            # the whole request.
+            decided.note_span()
         elif self.is_ours:
             self.traced = _begin(request)
 

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponseBase
 from signal_trace import choosing, sinks
 from signal_trace.choosing import Choice
 from signal_trace.entrance import Recording, record
+from signal_trace.outer_span import note_span
 from signal_trace.recording import report_bug
 from signal_trace.requests import is_toolbars_own, note_response
 
@@ -63,6 +64,11 @@ class Traced:
         """Note what is known by now; it is of no use once this has ended."""
         if self._recording is not None:
             self._recording.attributes |= attributes
+
+    def note_span(self) -> None:
+        """Note the OpenTelemetry span that is current, where none is noted yet."""
+        if self._recording is not None:
+            note_span(self._recording.attributes)
 
     def note_answer(
         self, request: HttpRequest, response: HttpResponseBase | None

@@ -151,6 +151,28 @@ def test_user_that_nobody_looked_at_stays_unknown(
     assert caplog.records == []
 
 
+def test_what_no_middleware_adds_is_a_failure_of_the_rule(
+    settings: Settings, sent: list[Trace], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.SIGNAL_TRACE = {"SHOULD_TRACE": lambda request: request.usr.is_staff}
+    for _ in range(2):
+        get()
+    assert sent == []
+    (record,) = caplog.records
+    assert "has no attribute 'usr'" in caplog.text
+    assert record.exc_info is not None
+
+
+def test_user_is_no_failure_where_another_middleware_answers_before(
+    settings: Settings, sent: list[Trace], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.SIGNAL_TRACE = {"SHOULD_TRACE": lambda request: request.user.is_staff}
+    middleware = SignalTraceMiddleware(lambda request: HttpResponse(status=301))
+    middleware(RequestFactory().get("/a/"))
+    assert sent == []
+    assert caplog.records == []
+
+
 def test_rule_by_user_under_asgi(settings: Settings, sent: list[Trace]) -> None:
     settings.SIGNAL_TRACE = {"SHOULD_TRACE": lambda request: request.user.is_staff}
 
