@@ -28,6 +28,7 @@ class SignalTraceConfig(AppConfig):
         register(choice_checks.check_toolbar, deploy=True)
         register(choice_checks.check_idle_choice)
         register(choice_checks.check_commands)
+        register(choice_checks.check_entrances)
         settings = conf.settings()
         if settings.ENABLED:
             if settings.COMMANDS:

@@ -113,3 +113,26 @@ def check_commands(**_: Any) -> list[CheckMessage]:
         for name in conf.settings().COMMANDS
         if name not in commands
     ]
+
+
+def check_entrances(**_: Any) -> list[CheckMessage]:
+    """``signal_trace.W009``: sinks that nothing sends traces to."""
+    settings = conf.settings()
+    given = getattr(django_settings, conf.NAME, {})
+    if (
+        MIDDLEWARE in (django_settings.MIDDLEWARE or ())
+        or not (settings.ENABLED and settings.SINKS)
+        or settings.COMMANDS
+        or settings.TASKS
+        or not (isinstance(given, dict) and "SINKS" in given)
+    ):
+        return []
+    return [
+        Warning(
+            f"{conf.NAME} has SINKS, and nothing to send them: no request, command or"
+            " task is traced.",
+            hint=f"Put {MIDDLEWARE!r} first in MIDDLEWARE; with trace_requests too. If"
+            " only code of yours sends traces, silence this check.",
+            id="signal_trace.W009",
+        )
+    ]

@@ -46,6 +46,12 @@ def write(trace: Trace, path: str) -> None:
 CONSTANT = 5
 
 
+@pytest.fixture(autouse=True)
+def middleware(settings: Settings) -> None:
+    """Somebody sends traces to the sinks."""
+    settings.MIDDLEWARE = ["signal_trace.middleware.SignalTraceMiddleware"]
+
+
 def found() -> list[CheckMessage]:
     return [
         message

@@ -135,3 +135,16 @@ def test_command_that_there_is_not_is_a_warning(settings: Settings) -> None:
     assert message.msg == (
         "SIGNAL_TRACE['COMMANDS'] has 'migrat', and there is no such command."
     )
+
+
+def test_sinks_without_anything_to_send_are_a_warning(settings: Settings) -> None:
+    sinks = [{"BACKEND": "signal_trace.sinks.LogSink"}]
+    settings.SIGNAL_TRACE = {"SINKS": sinks}
+    [message] = found()
+    assert message.id == "signal_trace.W009"
+    for more in ({"COMMANDS": ["migrate"]}, {"SINKS": []}, {"ENABLED": False}):
+        settings.SIGNAL_TRACE = {"SINKS": sinks} | more
+        assert found() == []
+    settings.SIGNAL_TRACE = {"SINKS": sinks}
+    settings.MIDDLEWARE = [OURS]
+    assert found() == []
