@@ -127,7 +127,8 @@ def _ask(
             # Some middleware is to add it yet, or was passed by, or hasn't fetched it.
             if answered is None or answered.resolver_match is None:
                 return None
-            if hasattr(type(answered), error.name) or error.name in vars(answered):
+            name = error.name or ""
+            if hasattr(type(answered), name) or name in vars(answered):
                 return None
         if "said" not in _failed:
             _failed.add("said")

@@ -1,225 +1,258 @@
-"""What docs/staging.md tells people to paste works, and its tables are complete."""
+"""What docs/staging.md tells people to paste and to run works, step by step."""
 
 from __future__ import annotations
 
-import inspect
+import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
-from dataclasses import replace
+import time
+import urllib.request
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from signal_trace.sinks.opentelemetry import BOUNDS_S, MOST_SERIES, OpenTelemetrySink
-from signal_trace.sinks.span_attributes import of_finding
 from tests.missing import need_instrumentation
 from tests.otlp import Received, receive
-from tests.sinks.test_opentelemetry import Telemetry
-from tests.test_docs import blocks, tables, text_of
-from tests.traces import CHECKOUT, IMPORT, LARGE, MS
+from tests.test_docs import text_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+# Servers are started and stopped.
+pytestmark = pytest.mark.slow
 
 PAGE = "docs/staging.md"
+FOLDER = "/var/log/mysite"
+ADDRESS = "http://127.0.0.1:8000"
+LOGIN = "/admin/login/"
 
-# As servers do it, each in its way.
-UNDER_WSGI = """
-from wsgiref.util import setup_testing_defaults
-from mysite.wsgi import application
-environ = {"PATH_INFO": "/admin/login/"}
-setup_testing_defaults(environ)
-for part in application(environ, lambda status, headers: print(status)):
-    pass
-"""
-UNDER_ASGI = """
-import asyncio, os
-from mysite.asgi import application
 
-async def talk(scope, *messages):
-    waiting, answers = list(messages), []
+def step(number: int) -> str:
+    """The section of the page."""
+    text = text_of(PAGE).partition(f"\n## {number}. ")[2]
+    assert text
+    return text.partition("\n## ")[0]
 
-    async def receive():
-        if not waiting:
-            await asyncio.Event().wait()  # The client stays.
-        return waiting.pop(0)
 
-    async def send(message):
-        answers.append(message)
+def pasted(number: int) -> list[tuple[str, str]]:
+    """What a step has for which file."""
+    return re.findall(r"<!-- (\S+) -->\n```python\n(.*?)```", step(number), re.DOTALL)
 
-    await application(scope, receive, send)
-    return answers
 
-async def main():
-    scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1",
-        "method": "GET", "scheme": "http", "path": "/admin/login/",
-        "raw_path": b"/admin/login/", "query_string": b"", "root_path": "",
-        "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 80),
-    }
-    print((await talk(scope, {"type": "http.request", "body": b""}))[0]["status"])
-    life = [{"type": f"lifespan.{event}"} for event in ("startup", "shutdown")]
-    answers = await talk({"type": "lifespan"}, *life)
-    print([answer["type"] for answer in answers], flush=True)
+def commands(number: int, word: str) -> list[str]:
+    """The commands of a step that begin with *word*."""
+    found = re.findall(r"^\$ (.*)$", step(number), re.MULTILINE)
+    return [command for command in found if command.split()[0] == word]
 
-asyncio.run(main())
-os._exit(0)  # As after a signal: no exit handlers run.
-"""
+
+@dataclass
+class Project:
+    """A new project, set up as the page says, up to one of its steps."""
+
+    folder: Path
+    shell: list[str] = field(default_factory=list)
+
+    def follow(self, last: int) -> None:
+        (self.folder / "log").mkdir()
+        self.run("python -m django startproject mysite .")
+        for number in range(1, last + 1):
+            for file, block in pasted(number):
+                block = block.replace(FOLDER, str(self.folder / "log"))
+                if file == "shell":
+                    self.shell.append(block)
+                    continue
+                mode = "a" if file == "settings.py" else "w"
+                with (self.folder / "mysite" / file).open(mode) as opened:
+                    opened.write(f"\n{block}")
+        self.run("python manage.py migrate --verbosity 0")
+
+    def run(self, command: str) -> str:
+        finished = subprocess.run(
+            command,
+            shell=True,
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout
+
+    @contextmanager
+    def serve(self, command: str, **variables: str) -> Iterator[Server]:
+        """Run the page's own *command*, at an address that is free."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        variables |= {
+            "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}",
+            "UVICORN_PORT": str(port),
+        }
+        output = self.folder / "output.txt"
+        with (
+            output.open("w") as printed,
+            subprocess.Popen(
+                f"exec {command}",
+                shell=True,
+                cwd=self.folder,
+                env=environment() | variables,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+            ) as process,
+        ):
+            try:
+                for _ in range(300):
+                    assert process.poll() is None, output.read_text()
+                    try:
+                        socket.create_connection(("127.0.0.1", port)).close()
+                        break
+                    except ConnectionRefusedError:
+                        time.sleep(0.1)
+                yield Server(f"http://127.0.0.1:{port}", output)
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait(30)
+
+
+@dataclass
+class Server:
+    address: str
+    output: Path
+
+    def get(self, **headers: str) -> str:
+        """The id that the response names."""
+        request = urllib.request.Request(self.address + LOGIN, headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return str(response.headers["X-Signal-Trace-Id"])
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of JSON that were logged, once it has ended."""
+        printed = self.output.read_text().splitlines()
+        return [json.loads(line) for line in printed if line.startswith("{")]
+
+    @property
+    def ids(self) -> list[str]:
+        return [line["signal_trace_id"] for line in self.lines]
+
+
+def environment() -> dict[str, str]:
+    """With the commands of this Python first, and no settings but the project's."""
+    kept = {name: value for name, value in os.environ.items() if "SETTINGS" not in name}
+    return kept | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A new project, with what the page says pasted into it."""
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_steps_are_numbered_and_all_of_them_are_tried() -> None:
+    headings = re.findall(r"^## (\d)\.", text_of(PAGE), re.MULTILINE)
+    assert headings == ["1", "2", "3", "4", "5"]
+
+
+def test_every_request_is_a_line(project: Project) -> None:
+    project.follow(1)
+    (check,) = commands(1, "python")
+    assert "no issues" in project.run(check)
+    (gunicorn,) = commands(1, "gunicorn")
+    with project.serve(gunicorn) as server:
+        named = [server.get() for _ in range(10)]
+    assert sorted(server.ids) == sorted(named)
+    assert {line["signal_trace_name"] for line in server.lines} == {f"GET {LOGIN}"}
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "uvicorn"])
+def test_lines_are_of_whole_requests(project: Project, name: str) -> None:
+    project.follow(2)
+    (command,) = commands(2, name)
+    with project.serve(command) as server:
+        named = [server.get() for _ in range(10)]
+    assert sorted(server.ids) == sorted(named)
+    for line in server.lines:
+        # Of Django's own, to `request_started` and to `request_finished`.
+        assert line["signal_trace_sends"] >= 2, line
+        assert line["signal_trace_attributes"]["view"] == "admin:login"
+
+
+def test_little_is_said_but_what_is_asked_for(project: Project) -> None:
+    project.follow(3)
+    (curl,) = commands(3, "curl")
+    (name, token) = re.findall(r'-H "(\S+): \$\((.*?)\)"', curl)[0]
+    assert curl.endswith(f" {ADDRESS}{LOGIN}")
+    (gunicorn,) = commands(2, "gunicorn")
+    with project.serve(gunicorn) as server:
+        for _ in range(20):
+            server.get()
+        asked = server.get(**{name: project.run(token).strip()})
+    assert asked in server.ids
+    assert len(server.lines) < 20
+
+
+def test_whole_traces_are_kept_and_shown(project: Project) -> None:
+    project.follow(4)
+    (gunicorn,) = commands(2, "gunicorn")
+    (_, token) = re.findall(r'-H "(\S+): \$\((.*?)\)"', *commands(3, "curl"))[0]
+    assert "no issues" in project.run("python manage.py check")
+    with project.serve(gunicorn) as server:
+        asked = server.get(**{"X-Signal-Trace": project.run(token).strip()})
+    (block,) = project.shell
+    file = project.folder / "show.py"
+    file.write_text(block.replace("c9122d7b", asked))
+    shown = project.run("python manage.py shell < show.py")
+    assert f"GET {LOGIN}" in shown
+
+
+def expect_one_tree_each(received: Received, count: int) -> None:
+    spans = received.spans
+    by_id = {span.span_id: span for span in spans}
+    assert len(by_id) == len(spans)
+    servers = [span for span in spans if span.kind == span.SPAN_KIND_SERVER]
+    signals = [span for span in spans if span.name == "signals"]
+    assert len(servers) == len(signals) == count
+    assert {span.parent_span_id for span in signals} == {
+        span.span_id for span in servers
+    }
+    for span in spans:
+        if span not in servers:
+            assert span.trace_id == by_id[span.parent_span_id].trace_id
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "uvicorn"])
+def test_every_request_is_a_tree_of_spans(project: Project, name: str) -> None:
     need_instrumentation()
-    run(tmp_path, "-m", "django", "startproject", "mysite", ".")
-    found = {file: block for file, block in blocks(PAGE, "python") if file}
-    assert list(found) == ["settings.py", "telemetry.py", "wsgi.py", "asgi.py"]
-    for file, block in found.items():
-        mode = "a" if file == "settings.py" else "w"
-        with (tmp_path / "mysite" / file).open(mode) as opened:
-            opened.write(f"\n{block}")
-    run(tmp_path, "manage.py", "migrate", "--verbosity=0")
-    return tmp_path
-
-
-def run(folder: Path, *command: str, **variables: str) -> str:
-    finished = subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "mysite.settings"} | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    assert finished.stderr == ""
-    return finished.stdout
-
-
-def send_one(project: Path, code: str) -> tuple[str, Received]:
-    with receive() as received:
+    project.follow(5)
+    # All of them, so that there is something to see.
+    settings = project.folder / "mysite/settings.py"
+    settings.write_text(f'{settings.read_text()}\nSIGNAL_TRACE["SAMPLE_RATE"] = 1\n')
+    (gunicorn,) = commands(5, "gunicorn")
+    (uvicorn,) = commands(2, "uvicorn")
+    assert f"or `{uvicorn}`" in step(5)
+    with ExitStack() as stack:
+        received = stack.enter_context(receive())
         variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": received.url,
             "OTEL_SERVICE_NAME": "mysite",
         }
-        return run(project, "-c", code, **variables), received
+        command = {"gunicorn": gunicorn, "uvicorn": uvicorn}[name]
+        with project.serve(command, **variables) as server:
+            named = [server.get() for _ in range(5)]
+    assert sorted(server.ids) == sorted(named)
+    expect_one_tree_each(received, 5)
+    spans = {span.span_id.hex() for span in received.spans}
+    for line in server.lines:
+        assert line["signal_trace_attributes"]["otel.span_id"] in spans
 
 
-def expect_one_request(received: Received) -> None:
-    by_id = {span.span_id: span for span in received.spans}
-    (request,) = [span for span in by_id.values() if span.kind == span.SPAN_KIND_SERVER]
-    (signals,) = [span for span in by_id.values() if span.name == "signals"]
-    assert signals.parent_span_id == request.span_id
-    assert signals.trace_id == request.trace_id
-    inside = [span for span in by_id.values() if span not in (request, signals)]
-    assert all(span.parent_span_id in by_id for span in inside)
-
-
-def test_spans_arrive_under_wsgi_as_the_page_says(project: Path) -> None:
-    printed, received = send_one(project, UNDER_WSGI)
-    assert printed == "200 OK\n"
-    expect_one_request(received)
-
-
-def test_spans_arrive_under_asgi_as_the_page_says(project: Path) -> None:
-    printed, received = send_one(project, UNDER_ASGI)
-    assert printed.splitlines() == [
-        "200",
-        "['lifespan.startup.complete', 'lifespan.shutdown.complete']",
-    ]
-    expect_one_request(received)
-
-
-def test_system_checks_have_nothing_against_it(project: Path) -> None:
-    assert "no issues" in run(project, "manage.py", "check")
-
-
-# The tables.
-
-
-def keys(name: str) -> set[str]:
-    """The names in a table's first column; what ends with … stands for many."""
-    return set(tables(PAGE)[name])
-
-
-def sent() -> dict[str, set[str]]:
-    """The attributes of the spans of traces that have everything."""
-    first = CHECKOUT.sends[0]
-    everything = replace(
-        LARGE,
-        attributes={**CHECKOUT.attributes, "route": "checkout/", "user": "anna"},
-        sends=(
-            *LARGE.sends,
-            replace(
-                first,
-                id=50,
-                signal="x.unfinished",
-                duration_ns=None,
-                on_commit=True,
-                calls=(),
-                start_ns=13 * MS,
-            ),
-        ),
-    )
-    found: dict[str, set[str]] = {"trace": set(), "send": set(), "call": set()}
-    for span in [
-        *Telemetry().spans(everything),
-        *Telemetry().spans(IMPORT),
-        *Telemetry(options={"max_spans": 2}).spans(CHECKOUT),
-    ]:
-        kind = "call"
-        if span.parent is None:
-            kind = "trace"
-        elif " from " in span.name:
-            kind = "send"
-        for key in span.attributes or {}:
-            for many in ("signal_trace.attribute.", "signal_trace.argument."):
-                if key.startswith(many):
-                    key = f"{many}…"
-            found[kind].add(key)
-    return found
-
-
-# Which any span may have, and which the page describes once.
-ANYWHERE = {"error.type", "signal_trace.left_out"}
-
-
-@pytest.mark.parametrize("kind", ["trace", "send", "call"])
-def test_every_attribute_is_documented(kind: str) -> None:
-    heading = {"trace": "of the trace's span"}.get(kind, f"of a {kind}'s span")
-    assert sent()[kind] - ANYWHERE == keys(heading) - ANYWHERE
-    assert keys("of the trace's span") >= ANYWHERE
-
-
-def test_every_attribute_of_a_finding_is_documented() -> None:
-    assert keys("of a finding") == set(of_finding(CHECKOUT.findings[0]))
-
-
-def test_every_metric_is_documented_with_kind_and_unit() -> None:
-    telemetry = Telemetry()
-    telemetry.sink(LARGE)
-    data: Any = telemetry.reader.get_metrics_data()
-    metrics = data.resource_metrics[0].scope_metrics[0].metrics
-    documented = {name: cells[0] for name, cells in tables(PAGE)["metric"].items()}
-    kinds = {"Histogram": "histogram", "Sum": "counter"}
-    assert documented == {
-        metric.name: f"{kinds[type(metric.data).__name__]}, `{metric.unit}`"
-        for metric in metrics
-    }
-
-
-def test_every_option_is_documented_with_its_default() -> None:
-    documented = {
-        name: cells[0].strip("`") for name, cells in tables(PAGE)["option"].items()
-    }
-    parameters = inspect.signature(OpenTelemetrySink).parameters
-    assert documented == {name: str(one.default) for name, one in parameters.items()}
-
-
-def test_figures_of_the_metrics_are_right() -> None:
-    text = text_of(PAGE)
-    assert (BOUNDS_S[0], BOUNDS_S[-1], len(BOUNDS_S)) == (0.0001, 10, 16)
-    assert "from 0.1 ms to 10 s in 16 steps" in text
-    assert f"{MOST_SERIES:,} series" in text.replace("\n", " ")
+def test_system_checks_have_nothing_against_the_last_step(project: Project) -> None:
+    need_instrumentation()
+    project.follow(5)
+    assert "no issues" in project.run("python manage.py check")
