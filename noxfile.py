@@ -23,10 +23,12 @@ MATRIX = [
 ]
 NEWEST_PYTHON = "3.13"
 
-# What takes long, and depends on the toolbar or on Django's way of serving rather than
-# on Python: the oldest toolbar and the newest of everything do. `make test` runs it as
-# well, on the Python at hand.
-IN_FULL = {("3.13", "6.1", "8.0"), ("3.12", "5.2", "7.0")}
+# What takes long depends on the toolbar or on Django's way of serving rather than on
+# Python. `make test` runs all of it as well, on the Python at hand.
+LONG = {
+    ("3.13", "6.1", "8.0"): "browser or slow",
+    ("3.12", "5.2", "7.0"): "browser",
+}
 
 
 def group(name: str) -> list[str]:
@@ -44,10 +46,13 @@ def tests(session: nox.Session, django: str, toolbar: str) -> None:
         f"django~={django}.0",
         f"django-debug-toolbar~={toolbar}.0",
     )
-    arguments = list(session.posargs)
-    if (session.python, django, toolbar) not in IN_FULL:
-        arguments += ["-m", "not browser and not slow"]
-    session.run("pytest", *arguments)
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    session.run("pytest", "--numprocesses=logical", "-m", "not browser and not slow")
+    if long := LONG.get((str(session.python), django, toolbar)):
+        # One after the other: what they start and load takes all there is.
+        session.run("pytest", "-m", long)
 
 
 # Those in which signals matter most. The whole suite: nox -s django_suite -- all

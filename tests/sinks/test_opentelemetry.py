@@ -646,6 +646,7 @@ def test_check_says_how_to_install_it(
     monkeypatch.delitem(sys.modules, "signal_trace.sinks.opentelemetry")
     path = f"signal_trace.{module}.OpenTelemetrySink"
     settings.SIGNAL_TRACE = {"SINKS": [{"BACKEND": path}]}
+    settings.MIDDLEWARE = ["signal_trace.middleware.SignalTraceMiddleware"]
     (message,) = found()
     assert message.id == "signal_trace.E003"
     assert message.msg == (

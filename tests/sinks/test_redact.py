@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from signal_trace import Trace
 
 HERE = __name__
+OURS = "signal_trace.middleware.SignalTraceMiddleware"
 
 received: list[Trace] = []
 
@@ -62,7 +63,8 @@ class Redacted:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_received() -> Iterator[None]:
+def _nothing_received(settings: Settings) -> Iterator[None]:
+    settings.MIDDLEWARE = [OURS]
     received.clear()
     yield
     received.clear()
@@ -175,7 +177,6 @@ def test_without_a_redactor_no_values_parameters_or_query_strings_are_written(
         Tag.objects.create(name="secret-value")
         list(Tag.objects.filter(name="secret-parameter"))
     sinks.submit(recording)
-    settings.MIDDLEWARE = ["signal_trace.middleware.SignalTraceMiddleware"]
     Client(headers={"x-token": "secret-header"}).post(
         "/send/a/?token=secret-query", {"password": "secret-body"}
     )
