@@ -158,12 +158,14 @@ class Worker:
             job.context.run(self._deliver, job)
         except BaseException as error:  # One that would end this thread.
             job.outlet.lose(error)
+        try:
+            # Before it counts as done: who has flushed finds it in the log.
+            if is_last and (count := self._dropped.due()):
+                self._say_dropped(count)
         finally:
             with self._changed:
                 self._done += 1
                 self._changed.notify_all()
-        if is_last and (count := self._dropped.due()):
-            self._say_dropped(count)
 
     def _deliver(self, job: Job) -> None:
         leave()
