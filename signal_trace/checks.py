@@ -10,7 +10,7 @@ from typing import Any
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
 
-from signal_trace import conf, findings, sinks
+from signal_trace import choice_checks, conf, findings, sinks
 from signal_trace.signal_names import full_names
 
 # What no name begins or ends with.
@@ -63,6 +63,8 @@ def check_redactor(**_: Any) -> list[CheckMessage]:
 def check_sinks_can_write(**_: Any) -> list[CheckMessage]:
     """``signal_trace.W004``: a sink says by its ``problem`` that it can't send."""
     found: list[CheckMessage] = []
+    if not (conf.is_given("SINKS") or choice_checks.is_anything_traced()):
+        return found  # The default one, with nothing to do.
     for number, sink in enumerate(sinks.configured()):
         problem = getattr(sink, "problem", None)
         if callable(problem) and (what := problem()):

@@ -118,14 +118,9 @@ def check_commands(**_: Any) -> list[CheckMessage]:
 def check_entrances(**_: Any) -> list[CheckMessage]:
     """``signal_trace.W009``: sinks that nothing sends traces to."""
     settings = conf.settings()
-    given = getattr(django_settings, conf.NAME, {})
-    if (
-        MIDDLEWARE in (django_settings.MIDDLEWARE or ())
-        or not (settings.ENABLED and settings.SINKS)
-        or settings.COMMANDS
-        or settings.TASKS
-        or not (isinstance(given, dict) and "SINKS" in given)
-    ):
+    if is_anything_traced() or not (settings.ENABLED and settings.SINKS):
+        return []
+    if not conf.is_given("SINKS"):
         return []
     return [
         Warning(
@@ -136,3 +131,13 @@ def check_entrances(**_: Any) -> list[CheckMessage]:
             id="signal_trace.W009",
         )
     ]
+
+
+def is_anything_traced() -> bool:
+    """Whether the settings have anything that sends traces to sinks."""
+    settings = conf.settings()
+    return settings.ENABLED and bool(
+        MIDDLEWARE in (django_settings.MIDDLEWARE or ())
+        or settings.COMMANDS
+        or settings.TASKS
+    )

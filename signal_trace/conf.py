@@ -147,6 +147,12 @@ def _of_project() -> Settings:
     return Settings(**{key: value for key, value in given.items() if key not in wrong})
 
 
+def is_given(key: str) -> bool:
+    """Whether the project says something of this setting, rightly or wrongly."""
+    given = getattr(django_settings, NAME, {})
+    return isinstance(given, dict) and key in given
+
+
 def problems() -> list[Problem]:
     """What is wrong with the project's ``SIGNAL_TRACE``, key by key."""
     return [problem for _, problem in _problems(getattr(django_settings, NAME, {}))]

@@ -47,9 +47,10 @@ CONSTANT = 5
 
 
 @pytest.fixture(autouse=True)
-def middleware(settings: Settings) -> None:
-    """Somebody sends traces to the sinks."""
+def nothing_amiss(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody sends traces to the sinks, and the log is read."""
     settings.MIDDLEWARE = ["signal_trace.middleware.SignalTraceMiddleware"]
+    caplog.set_level("DEBUG", "signal_trace")
 
 
 def found() -> list[CheckMessage]:
@@ -210,6 +211,20 @@ def test_file_in_a_folder_that_is_not_there_is_a_warning(
     [message] = found()
     assert message.id == "signal_trace.W004"
     assert f"there is no folder '{tmp_path / 'missing'}'" in message.msg
+
+
+def test_log_that_nobody_set_up_is_a_warning_where_something_is_traced(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING", "signal_trace")
+    [message] = found()
+    assert message.id == "signal_trace.W004"
+    assert message.msg == (
+        "SIGNAL_TRACE['SINKS'][0] can't do its work now: the logger 'signal_trace'"
+        " passes WARNING and above, and most traces are INFO: set its level in LOGGING."
+    )
+    settings.MIDDLEWARE = []
+    assert found() == []
 
 
 def test_silenced_finding_that_there_is_none_of_is_an_error(

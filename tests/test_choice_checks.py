@@ -17,6 +17,12 @@ TOOLBAR = "debug_toolbar.middleware.DebugToolbarMiddleware"
 OTHER = "django.middleware.gzip.GZipMiddleware"
 
 
+@pytest.fixture(autouse=True)
+def nothing_amiss(caplog: pytest.LogCaptureFixture) -> None:
+    """The log is read."""
+    caplog.set_level("INFO", "signal_trace")
+
+
 def found(*, deploy: bool = False) -> list[CheckMessage]:
     messages = run_checks(include_deployment_checks=deploy)
     return [one for one in messages if (one.id or "").startswith("signal_trace.")]

@@ -84,6 +84,22 @@ class LogSink:
             text = f"{trace.name or trace.kind}: {detail.message}"
             self._log(printable(text), detail.fields, detail.failed)
 
+    def problem(self) -> str:
+        """What keeps the records from being seen, or nothing."""
+        if not self.logger.isEnabledFor(self.level):
+            wanted = logging.getLevelName(self.level)
+            level = logging.getLevelName(self.logger.getEffectiveLevel())
+            return (
+                f"the logger {self.logger.name!r} passes {level} and above, and most"
+                f" traces are {wanted}: set its level in LOGGING"
+            )
+        if not self.logger.hasHandlers():
+            return (
+                f"the logger {self.logger.name!r} has no handler: give it one in"
+                " LOGGING"
+            )
+        return ""
+
     def _level(self, failed: bool) -> int:
         return max(self.level, logging.WARNING) if failed else self.level
 

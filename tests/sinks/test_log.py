@@ -488,3 +488,15 @@ def test_sends_that_are_only_counted_are_in_the_counts(
     assert fields[f"{PREFIX}sends"] == 2401
     assert fields[f"{PREFIX}omitted"] == 2400
     assert fields[f"{PREFIX}failures"] == 1
+
+
+def test_log_says_what_keeps_it_from_being_read() -> None:
+    logger = logging.getLogger("signal_trace.tests.unread")
+    logger.propagate = False
+    sink = LogSink(logger=logger.name)
+    logger.setLevel("ERROR")
+    assert "passes ERROR and above, and most traces are INFO" in sink.problem()
+    logger.setLevel("INFO")
+    assert "has no handler" in sink.problem()
+    logger.addHandler(logging.NullHandler())
+    assert sink.problem() == ""
