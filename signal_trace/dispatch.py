@@ -238,3 +238,27 @@ def _methods() -> Iterator[tuple[type, str, Callable[[Function], Function]]]:
 
 
 patches = Patches(_methods())
+
+
+def notify_after(signal: Signal, note: Callable[[Any], None]) -> None:
+    """Call *note* with the sender after each `send` of this one *signal*, from now on
+    and once, however often this is asked for. Other ways of sending it are left alone.
+
+    A receiver would not do: others run after it, and `has_listeners` would see it.
+    """
+    there: Callable[..., Any] | None = vars(signal).get("send")
+    if getattr(there, "notes", None) is note:
+        return
+
+    def send(sender: Any, **named: Any) -> Any:
+        __traceback_hide__ = True
+        try:
+            if there is not None:  # Somebody else's.
+                return there(sender, **named)
+            # The class's own, or what stands in its place by now.
+            return type(signal).send(signal, sender, **named)
+        finally:
+            note(sender)
+
+    send.notes = note  # type: ignore[attr-defined]
+    signal.send = send  # type: ignore[method-assign]

@@ -8,9 +8,8 @@ from typing import Any
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import request_finished, request_started
-from django.dispatch import Signal
 
-from signal_trace import conf, watching
+from signal_trace import conf, dispatch, watching
 from signal_trace.choosing import choose
 from signal_trace.recording import report_bug
 from signal_trace.requests import record_named
@@ -33,8 +32,8 @@ def trace_requests(application: Application) -> Application:
     """
     if not conf.settings().ENABLED:
         return application
-    _watch(request_started, _note_started)
-    _watch(request_finished, _note_finished)
+    dispatch.notify_after(request_started, _note_started)
+    dispatch.notify_after(request_finished, _note_finished)
     return _Tracing(application)
 
 
@@ -138,24 +137,3 @@ def _note_finished(handler: Any) -> None:
         and request.handler is handler
     ):
         request.end()
-
-
-def _watch(signal: Signal, note: Callable[[Any], None]) -> None:
-    """Call *note* with the sender after each `send` of this one *signal*, whose other
-    ways of sending are not how a WSGI handler does it."""
-    there: Callable[..., Any] | None = vars(signal).get("send")
-    if getattr(there, "notes", None) is note:
-        return
-
-    def send(sender: Any, **named: Any) -> Any:
-        __traceback_hide__ = True
-        try:
-            if there is not None:  # Somebody else's.
-                return there(sender, **named)
-            # The class's own, or what stands in its place by now.
-            return type(signal).send(signal, sender, **named)
-        finally:
-            note(sender)
-
-    send.notes = note  # type: ignore[attr-defined]
-    signal.send = send  # type: ignore[method-assign]
