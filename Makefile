@@ -27,7 +27,7 @@ demo: $(VENV)/demo
 	@DJANGO_RUNSERVER_HIDE_WARNING=true $(MANAGE) runserver --noreload $(PORT)
 
 test: $(VENV)/dev
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest --numprocesses=auto --dist=loadgroup $(ARGS)
 
 bench: $(VENV)/bench
 	@$(RUN) tests/benchmarks/run.py $(ARGS)

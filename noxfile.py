@@ -24,10 +24,11 @@ MATRIX = [
 NEWEST_PYTHON = "3.13"
 
 # What takes long depends on the toolbar or on Django's way of serving rather than on
-# Python. `make test` runs all of it as well, on the Python at hand.
+# Python: by the row, which tests are run. `make test` runs all of them as well, on the
+# Python at hand.
 LONG = {
-    ("3.13", "6.1", "8.0"): "browser or slow",
-    ("3.12", "5.2", "7.0"): "browser",
+    ("3.13", "6.1", "8.0"): "",
+    ("3.12", "5.2", "7.0"): "not slow",
 }
 
 
@@ -46,13 +47,11 @@ def tests(session: nox.Session, django: str, toolbar: str) -> None:
         f"django~={django}.0",
         f"django-debug-toolbar~={toolbar}.0",
     )
-    if session.posargs:
-        session.run("pytest", *session.posargs)
-        return
-    session.run("pytest", "--numprocesses=logical", "-m", "not browser and not slow")
-    if long := LONG.get((str(session.python), django, toolbar)):
-        # One after the other: what they start and load takes all there is.
-        session.run("pytest", "-m", long)
+    arguments = ["--numprocesses=auto", "--dist=loadgroup", *session.posargs]
+    if not session.posargs:
+        left_out = "not browser and not slow"
+        arguments += ["-m", LONG.get((str(session.python), django, toolbar), left_out)]
+    session.run("pytest", *arguments)
 
 
 # Those in which signals matter most. The whole suite: nox -s django_suite -- all

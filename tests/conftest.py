@@ -35,7 +35,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
 ROOT = Path(__file__).parent.parent
+
+# Each kind of test that loads the machine by itself stays in one process, and in order.
+HEAVY = ("browser", "slow")
 SPEEDSCOPE = "speedscope@1.25.0"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for kind in HEAVY:
+            if item.get_closest_marker(kind):
+                item.add_marker(pytest.mark.xdist_group(kind))
+                break
 
 
 def find_chromium(download: str) -> str:
