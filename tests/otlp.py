@@ -70,7 +70,9 @@ def _value(value: Any) -> Any:
 
 
 @contextmanager
-def receive() -> Iterator[Received]:
+def receive(port: int = 0) -> Iterator[Received]:
+    """A receiver at *port*, or at one that is free."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             request_type, response_type = KINDS[self.path]
@@ -86,7 +88,7 @@ def receive() -> Iterator[Received]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         received = Received(f"http://127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.load import seen
 from tests.load.serving import GUNICORN, UVICORN, Server, seed, serve, wait_for
-from tests.load.visits import CALLER, Answer, visit, visits
+from tests.load.visits import CALLER, Answer, Visits, visit
 from tests.missing import need_instrumentation
 from tests.otlp import Received, plain, receive
 
@@ -103,7 +103,7 @@ def load(one: tuple[str, Server, Received]) -> list[Answer]:
         method = "POST" if is_checkout(number) else "GET"
         return visit(port, number, path, method)
 
-    return visits(server.port, range(1, REQUESTS + 1), look_or_buy)
+    return Visits(server.port, range(1, REQUESTS + 1), look_or_buy).answers()
 
 
 @pytest.fixture(params=SERVERS)

@@ -45,6 +45,12 @@ def said(server: Server) -> int:
     return sum(int(count[1]) for count in counts if count)
 
 
+def processes(server: Server) -> set[int]:
+    """The ids of those that have had an order."""
+    files = server.folder.glob("of-*.sqlite3")
+    return {int(file.name.split("-")[1]) for file in files}
+
+
 def orders(folder: Path) -> dict[str, int]:
     """The primary keys of all orders, by their numbers."""
     found: dict[str, int] = {}

@@ -13,6 +13,7 @@ from tests.load import telemetry
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.load.settings")
 worker.MOST_TRACES = int(os.environ.get("LOAD_QUEUE", worker.MOST_TRACES))
+worker.EXIT_SECONDS = int(os.environ.get("LOAD_EXIT", worker.EXIT_SECONDS))
 telemetry.start()
 application = get_wsgi_application()
 if settings.TRACING:
