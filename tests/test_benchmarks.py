@@ -7,11 +7,11 @@ from pathlib import Path
 import pyperf
 import pytest
 
-from tests.benchmarks import plan, promised, report, run
+from tests.benchmarks import loaded, plan, promised, report, run
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.figures import Figure, low, slope, summarize
 from tests.benchmarks.measures import Measure, Result, evaluate, measures
-from tests.benchmarks.page import PANEL, TRACING, put_in
+from tests.benchmarks.page import LOAD, PANEL, TRACING, put_in
 from tests.benchmarks.rounds import ROOT, Cells, checkout
 
 
@@ -150,7 +150,7 @@ def test_only_what_stands_between_the_markers_is_rewritten() -> None:
     assert put_in(page, TRACING, "new\n") == expected
     with pytest.raises(ValueError, match="lacks"):
         put_in("a page", TRACING, "new")
-    for part in (TRACING, PANEL):
+    for part in (TRACING, PANEL, LOAD):
         assert put_in(run.PAGE.read_text(), part, "new")
 
 
@@ -159,6 +159,50 @@ def test_of_the_panel_the_lower_quartile_counts() -> None:
     assert (made.measure.label, made.is_met) == (promised.PROMISES["made-5"][0], False)
     assert opened.figure == Figure(290, 290, 310)
     assert opened.is_met
+
+
+def served(per_second: float, *ms: float) -> dict[str, object]:
+    return {"per_second": per_second, "ms": ms, "processor_ms": 20}
+
+
+def test_servers_are_compared_round_by_round() -> None:
+    observed = {
+        "sync": {
+            "without": [served(50, *[80] * 98, 100, 120), served(20, 80)],
+            "tail": [served(49, *[80] * 98, 104, 120), served(19.6, 80)],
+            "log": [served(45, 80), served(18, 80)],
+            "file": [served(40, 80), served(16, 200)],
+        }
+    }
+    found = {
+        one.measure.label.removeprefix("gunicorn, sync, 4 workers, "): one
+        for one in loaded.results(observed)
+    }
+    shown = [
+        [label, report.with_spread(one.figure, one.measure.unit), one.is_met]
+        for label, one in found.items()
+        if "throughput" in label
+    ]
+    assert shown == [
+        ["tail rules and 1% sampled: throughput", "0.98x", True],
+        ["everything kept, in the log: throughput", "0.90x", True],
+        ["everything kept, in the file: throughput", "0.80x", False],
+    ]
+    tail = found["tail rules and 1% sampled: added to the p99"]
+    assert (tail.figure.value, tail.figure.high) == (4, 4)
+    assert tail.is_met
+    file = found["everything kept, in the file: added to the p99"]
+    assert file.figure.value == 100
+    assert not file.is_met
+    log = found["everything kept, in the log: added to the p99"]
+    assert log.figure.value == -20
+    assert log.is_met
+    goals = [row[2] for row in report.promises(list(found.values()))[1:3]]
+    assert goals == ["at least 0.97x", "10.0 ms"]
+    assert loaded.times(observed)[3] == [
+        "gunicorn, sync, 4 workers: p99 (ms)",
+        *("100", "104", "80.0", "200"),
+    ]
 
 
 @pytest.mark.slow
@@ -171,6 +215,8 @@ def test_everything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     for label, _, _ in promised.PROMISES.values():
         if "Chromium" not in label:
             assert label in printed
+    assert "uvicorn, everything kept, in the log: throughput" in printed
+    assert "uvicorn: processor time a request (ms)" in printed
     saved = pyperf.BenchmarkSuite.load(str(tmp_path / "bench.json"))
     assert set(saved.get_benchmark_names()) >= {
         f"{workload.name} {contender}"

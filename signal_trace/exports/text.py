@@ -190,6 +190,8 @@ def _counted(count: int, noun: str) -> str:
 
 def printable(line: str) -> str:
     """*line* with what could move the cursor, or turn the line around, made visible."""
+    if line.isprintable():  # As nearly all are.
+        return line
     return "".join(
         char
         if char == " " or unicodedata.category(char)[0] not in "CZ"

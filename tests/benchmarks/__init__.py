@@ -4,5 +4,6 @@
 
 `contenders` says who is compared, `workloads` what each is asked to do, `worker` is
 a contender's process, `rounds` asks the workers in turn, `measures` makes figures of
-their answers, and `report` and `page` show them.
+their answers, and `report` and `page` show them. `panel` measures the panel and `load`
+servers under load; `promised` and `loaded` make figures of that.
 """

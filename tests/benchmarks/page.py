@@ -6,6 +6,7 @@ from pathlib import Path
 
 BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
 TRACING, PANEL = "make bench", "make bench, the panel"
+LOAD = "make bench, under load"
 
 
 def put_in(text: str, part: str, between: str) -> str:

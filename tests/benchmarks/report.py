@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from tests.benchmarks.contenders import CONTENDERS
@@ -41,7 +42,9 @@ def limit(result: Result) -> str:
     measure = result.measure
     if measure.unit == "yes":
         return "yes"
-    if measure.at_least:
+    if measure.at_most == math.inf:
+        return f"at least {amount(measure.at_least, measure.unit)}"
+    if measure.at_least > 0:
         return f"{number(measure.at_least)} to {amount(measure.at_most, measure.unit)}"
     return amount(measure.at_most, measure.unit)
 

@@ -13,22 +13,23 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from tests.benchmarks import machine, page, plan, promised, report, rounds
+from tests.benchmarks import loaded, machine, page, plan, promised, report, rounds
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.measures import evaluate
 
-PANEL = "panel"
+PANEL, LOAD = "panel", "load"
+APART = {PANEL, LOAD}
 PAGE = rounds.ROOT / "docs/performance.md"
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     phases = plan.PHASES
-    with_panel = True
+    apart = APART
     if options.only:
         names = set(options.only.split(","))
-        with_panel = PANEL in names
-        phases = plan.only(phases, names - {PANEL}) if names != {PANEL} else ()
+        apart = APART & names
+        phases = plan.only(phases, names - APART) if names - APART else ()
     if options.quick:
         phases = plan.quick(phases)
     if options.tiny:
@@ -57,26 +58,41 @@ def main(arguments: list[str] | None = None) -> int:
     if options.output:
         machine.save(samples, options.output)
     panels = []
-    if with_panel:
+    if PANEL in apart:
         tell(PANEL)
         calls, times = (10_000, 5 if options.quick else 15)
         panels = promised.measure(
             checkout, *((100, 1) if options.tiny else (calls, times))
         )
         print(f"\n{report.as_text(report.promises(panels))}")
+    under_load = []
+    if LOAD in apart:
+        tell(LOAD)
+        under_load = measure_load(checkout, options.quick, options.tiny)
+        for table in under_load:
+            print(f"\n{report.as_text(table)}")
     if is_whole and checkout == rounds.ROOT:
         page.rewrite(
             PAGE, page.TRACING, "\n\n".join([about, *map(report.as_markdown, tables)])
         )
         page.rewrite(PAGE, page.PANEL, report.as_markdown(report.promises(panels)))
+        page.rewrite(PAGE, page.LOAD, "\n\n".join(map(report.as_markdown, under_load)))
         print(f"\nWritten to {PAGE.relative_to(rounds.ROOT)}.")
     return 0
+
+
+def measure_load(checkout: Path, quick: bool, tiny: bool) -> list[report.Table]:
+    servers, many, requests = [*loaded.SERVERS], 10 if quick else 40, 24
+    if tiny:  # What takes longest is to start them.
+        servers, many, requests = servers[-1:], 1, 2
+    observed = loaded.measure(checkout, many, requests, servers)
+    return [report.promises(loaded.results(observed)), loaded.times(observed)]
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     names = [*CONTENDERS, *(one.name for one in plan.PHASES)]
     names += [one.name for one in plan.WORKLOADS]
-    names.append(PANEL)
+    names += sorted(APART)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
