@@ -58,7 +58,7 @@ class Traced:
         """The id that a response names; None where there will be no trace."""
         if self._recording is None or not self._choice.wanted:
             return None
-        return self._recording.id if sinks.configured() else None
+        return self._recording.id if sinks.are_any() else None
 
     def note(self, **attributes: object) -> None:
         """Note what is known by now; it is of no use once this has ended."""
@@ -99,7 +99,7 @@ class Traced:
             kind = None if error is None else type(error)
             recording.__exit__(kind, error, None)
             keep = self._choice.keep
-            if not self._choice.wanted or not sinks.configured():
+            if not self._choice.wanted or not sinks.are_any():
                 return
             sure = True if keep is None else keep.at_once(recording)
             if sure is not False:

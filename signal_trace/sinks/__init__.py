@@ -44,6 +44,7 @@ __all__ = [
     "RedactorError",
     "Sink",
     "SinkError",
+    "are_any",
     "build",
     "build_redactor",
     "configured",
@@ -90,6 +91,12 @@ def emit(trace: Trace) -> None:
     """Send *trace* to every sink, now and from this thread. One that raises harms
     neither the others nor the application: it is logged."""
     _state.outlet().send(trace)
+
+
+def are_any() -> bool:
+    """Whether the settings name a sink. None is built to say so: that may take time,
+    and whoever asks may be a request."""
+    return bool(_state.outlet())
 
 
 def configured() -> list[Sink | SinkError]:

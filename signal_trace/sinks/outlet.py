@@ -21,6 +21,13 @@ from signal_trace.trace import Trace
 logger = logging.getLogger("signal_trace.sinks")
 
 
+Note = Callable[[str], None]
+
+
+def _tell_nobody(name: str) -> None:
+    """Nobody asks who is at work."""
+
+
 class Outlet:
     """The redactor and the sinks that *settings* name, built when first needed.
 
@@ -41,18 +48,28 @@ class Outlet:
         """Whether there is a sink at all."""
         return bool(self._settings.SINKS)
 
-    def sinks(self) -> list[Sink | SinkError]:
-        """The sinks, each built once, or what keeps one from it."""
+    def sinks(self, note: Note = _tell_nobody) -> list[Sink | SinkError]:
+        """The sinks, each built once, or what keeps one from it. *note* is told which
+        is built next."""
         with self._building:
             if self._sinks is None:
-                self._sinks = list(map(_build, self._settings.SINKS))
+                built = []
+                for given in self._settings.SINKS:
+                    note(given["BACKEND"])
+                    built.append(_build(given))
+                self._sinks = built
             return self._sinks
 
-    def send(
-        self, trace: Trace, note: Callable[[str], None] = lambda name: None
-    ) -> None:
+    def prepare(self, note: Note = _tell_nobody) -> list[_Output]:
+        """Build what isn't built yet. *note* is told which sink is built next."""
+        with self._building:
+            if self._outputs is None:
+                self._outputs = self._prepare(note)
+            return self._outputs
+
+    def send(self, trace: Trace, note: Note = _tell_nobody) -> None:
         """Send *trace*, redacted, to every sink. *note* is told who has it next."""
-        outputs = self._ready()
+        outputs = self.prepare(note)
         if not outputs:
             return
         note("REDACT")
@@ -74,15 +91,10 @@ class Outlet:
         for failures in (self._refused, self._ended, *outputs):
             failures.say_rest()
 
-    def _ready(self) -> list[_Output]:
-        with self._building:
-            if self._outputs is None:
-                self._outputs = self._prepare()
-            return self._outputs
-
-    def _prepare(self) -> list[_Output]:
+    def _prepare(self, note: Note) -> list[_Output]:
         outputs = []
-        for given, sink in zip(self._settings.SINKS, self.sinks(), strict=True):
+        built = self.sinks(note)
+        for given, sink in zip(self._settings.SINKS, built, strict=True):
             if isinstance(sink, SinkError):
                 logger.error("A sink is left out, and the others go on. %s", sink)
             else:

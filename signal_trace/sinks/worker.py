@@ -128,14 +128,19 @@ class Worker:
         if self._is_running():
             return
         if self._thread is None:
-            # Now, so that it comes before the end of what sinks were built on.
-            atexit.register(self.close)
+            self._close_at_exit()
         self._thread = threading.Thread(
             target=self._run, name="signal_trace.sinks", daemon=True
         )
         # None can be started at the end of a process: `flush` does its work.
         with suppress(RuntimeError):
             self._thread.start()
+
+    def _close_at_exit(self) -> None:
+        """Again once sinks have been built, so that it comes before the end of what
+        they were built on: what is registered last is called first."""
+        atexit.unregister(self.close)
+        atexit.register(self.close)
 
     def _run(self) -> None:
         while True:
@@ -169,11 +174,14 @@ class Worker:
 
     def _deliver(self, job: Job) -> None:
         leave()
-        self._outlet = job.outlet
         trace = job.recording.trace
         if job.keep is not None and not self._is_kept(trace, job.keep):
             return
         try:
+            if self._outlet is not job.outlet:
+                self._outlet = job.outlet
+                job.outlet.prepare(self._note)
+                self._close_at_exit()
             job.outlet.send(trace, self._note)
         finally:
             self._note("")

@@ -135,6 +135,30 @@ submit("one", "two")
     assert [line.partition(":")[0] for line in lines] == ["one", "two"]
 
 
+def test_what_a_sink_closes_at_the_end_is_open_until_the_rest_is_sent(
+    path: Path,
+) -> None:
+    script = """
+class Client:
+    is_open = True
+    def __init__(self):
+        atexit.register(self.close)
+    def close(self):
+        self.is_open = False
+    def __call__(self, trace):
+        assert self.is_open
+        print(trace.name)
+settings.SIGNAL_TRACE["SINKS"] = [
+    {"BACKEND": "__main__.Client"}, {"BACKEND": "__main__.hold"}
+]
+hold_until.clear()
+submit("one", "two")
+held.wait()
+atexit.register(hold_until.set)
+"""
+    assert run(path, script) == "one\ntwo\n"
+
+
 def test_sink_that_hangs_does_not_keep_the_process_from_ending(path: Path) -> None:
     script = """
 worker.EXIT_SECONDS = 0.05

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.dispatch import Signal
+from django.http import HttpResponse
+from django.test import RequestFactory
 
 import signal_trace
 from signal_trace import recording, sinks
+from signal_trace.middleware import SignalTraceMiddleware
 from signal_trace.sinks import losses, worker
 from tests.alive import only_new as only_new
 from tests.alive import ours
@@ -65,6 +68,19 @@ def keep_request_id(trace: Trace) -> None:
 def send(trace: Trace) -> None:
     ping.send("a sink")
     keep(trace)
+
+
+class Connect:
+    """Its constructor takes its time, as that of a client of some server may."""
+
+    def __init__(self) -> None:
+        received.append(("built", "", threading.current_thread()))
+        if threading.current_thread() is not threading.main_thread():
+            held.set()
+            hold.wait(60)
+
+    def __call__(self, trace: Trace) -> None:
+        keep(trace)
 
 
 @pytest.fixture(autouse=True)
@@ -267,6 +283,28 @@ def test_what_was_dropped_is_said_once_there_is_room(
         "Traces dropped, since the queue is full: 1",
         "Traces dropped, since the queue is full: 2",
     ]
+
+
+def test_sink_that_hangs_when_it_is_built_keeps_no_request_waiting(
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker, "MOST_TRACES", 1)
+    settings.SIGNAL_TRACE = to("Connect")
+    middleware = SignalTraceMiddleware(lambda request: HttpResponse())
+    request = RequestFactory().get("/a/")
+    assert "X-Signal-Trace-Id" in middleware(request).headers
+    assert held.wait(60)
+    for _ in range(2):
+        middleware(request)
+    told()
+    (dropped,) = said(caplog)
+    assert f" {HERE}.Connect has been at work on one trace for " in dropped
+    hold.set()
+    assert sinks.flush(60)
+    assert [label for label, _, _ in received] == ["built", "kept", "kept"]
+    assert threading.current_thread() not in {thread for _, _, thread in received}
 
 
 def test_queue_is_bounded_by_sends_too(
