@@ -148,6 +148,9 @@ def _as_looked_at(request: HttpRequest) -> HttpRequest:
         if issubclass(type(value), LazyObject) and value._wrapped is empty:
             continue
         copied.__dict__[name] = value
+    # The user that async code has fetched, by `auser`, isn't put into `user`.
+    if "user" not in vars(copied) and (fetched := vars(request).get("_acached_user")):
+        copied.__dict__["user"] = fetched
     return copied
 
 

@@ -184,6 +184,25 @@ def test_rule_by_user_under_asgi(settings: Settings, sent: list[Trace]) -> None:
     assert response[ID] == sent[0].id
 
 
+def test_user_that_async_code_looked_at_is_known(
+    settings: Settings, sent: list[Trace]
+) -> None:
+    from django.contrib.auth.middleware import AuthenticationMiddleware
+    from django.contrib.sessions.backends.signed_cookies import SessionStore
+
+    settings.SIGNAL_TRACE = {"SHOULD_TRACE": lambda request: request.user.is_anonymous}
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        request.session = SessionStore()
+        AuthenticationMiddleware(answer).process_request(request)  # type: ignore[arg-type]
+        assert not (await request.auser()).is_authenticated
+        return HttpResponse()
+
+    request = RequestFactory().get("/a/")
+    response = asyncio.run(SignalTraceMiddleware(answer)(request))
+    assert response[ID] == sent[0].id
+
+
 def test_rule_by_user_is_asked_inside_of_the_whole_request(
     settings: Settings, sent: list[Trace]
 ) -> None:
