@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 import random
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
 
 from signal_trace import conf, on_demand
+from signal_trace.callables import is_awaited, refusal
 from signal_trace.keeping import Rules
 from signal_trace.recording import position
 
@@ -100,8 +100,12 @@ def rule() -> Rule | RuleError | None:
         return None
     if not callable(given):
         return RuleError(f"{given!r} is no function")
-    if inspect.iscoroutinefunction(given):
+    if isinstance(given, type):  # What it makes would always be true.
+        return RuleError(f"{given!r} is a class and no function")
+    if is_awaited(given):
         return RuleError(f"{given!r} is a coroutine function: it isn't awaited")
+    if why := refusal(given):
+        return RuleError(f"{given!r} takes no request: {why}")
     found: Rule = given
     return found
 

@@ -34,6 +34,18 @@ class NotASink:
     pass
 
 
+async def write_later(trace: Trace) -> None:
+    """A coroutine function."""
+
+
+class Later:
+    async def __call__(self, trace: Trace) -> None:
+        """A coroutine function as well."""
+
+
+later = Later()
+
+
 class Broken:
     def __init__(self) -> None:
         raise OSError("the disk is full")
@@ -131,6 +143,9 @@ UNUSABLE = [
     (one_sink(f"{HERE}.write"), "refuses its OPTIONS: missing a required argument"),
     (one_sink(f"{HERE}.write", file=""), "refuses its OPTIONS"),
     (one_sink(f"{HERE}.NotASink"), "can't be called with a trace"),
+    (one_sink(f"{HERE}.write_later"), "is a coroutine function: it isn't awaited"),
+    (one_sink(f"{HERE}.Later"), "is a coroutine function: it isn't awaited"),
+    (one_sink(f"{HERE}.later"), "is a coroutine function: it isn't awaited"),
     (one_sink("signal_trace.sinks.LogSink", level="LOUD"), "refuses its OPTIONS"),
     (one_sink("signal_trace.sinks.LogSink", level=5), "refuses its OPTIONS"),
     (one_sink("signal_trace.sinks.LogSink", logger=None), "refuses its OPTIONS"),

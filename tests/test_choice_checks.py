@@ -36,6 +36,11 @@ async def should_trace_later(request: Any) -> bool:
     return True
 
 
+class Later:
+    async def __call__(self, request: Any) -> bool:
+        return True
+
+
 CONSTANT = 5
 
 
@@ -65,6 +70,9 @@ def test_right_choices_have_no_errors(
         ("missing.rule", "'missing.rule' can't be imported: No module named 'missing'"),
         (f"{HERE}.CONSTANT", "5 is no function"),
         (should_trace_later, "is a coroutine function: it isn't awaited"),
+        (Later(), "is a coroutine function: it isn't awaited"),
+        (Later, "is a class and no function"),
+        (lambda: True, "takes no request: too many positional arguments"),
     ],
 )
 def test_rule_that_cannot_be_used_is_an_error(

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
+from signal_trace.callables import is_awaited, refusal
 from signal_trace.sinks.extras import MissingExtra
 from signal_trace.trace import Trace
 
@@ -53,7 +54,7 @@ def build(given: dict[str, Any]) -> Sink:
         raise SinkError(f"The sink {path!r} refuses its OPTIONS: {error}") from error
     if not callable(sink):
         raise SinkError(f"The sink {path!r} can't be called with a trace.")
-    if inspect.iscoroutinefunction(backend):
+    if is_awaited(backend) or is_awaited(sink):
         raise SinkError(f"The sink {path!r} is a coroutine function: it isn't awaited.")
     return sink
 
@@ -70,13 +71,9 @@ def build_redactor(given: Any) -> Redactor | None:
             raise RedactorError(f"{given!r} can't be imported: {error}") from error
     if not callable(redactor) or isinstance(redactor, type):
         raise RedactorError(f"{given!r} is no function of a trace.")
-    if inspect.iscoroutinefunction(redactor):
+    if is_awaited(redactor):
         raise RedactorError(f"{given!r} is a coroutine function: it isn't awaited.")
-    try:
-        inspect.signature(redactor).bind(None)
-    except TypeError as error:
-        raise RedactorError(f"{given!r} takes no trace: {error}") from error
-    except ValueError:
-        pass  # Nothing is known of what it takes.
+    if why := refusal(redactor):
+        raise RedactorError(f"{given!r} takes no trace: {why}")
     found: Redactor = redactor
     return found
