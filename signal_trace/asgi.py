@@ -39,6 +39,7 @@ def trace_requests(application: Application) -> Application:
     view, and it knows the user for ``SHOULD_TRACE``. With ``ENABLED`` False the
     application is returned as it is.
     """
+    conf.say_problems()
     return _Tracing(application) if conf.settings().ENABLED else application
 
 

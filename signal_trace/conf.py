@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import logging
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from signal_trace.arguments import ALL_THAT_IS_SAFE, NAMES_ONLY, NOTHING
 from signal_trace.captures import Captures
 from signal_trace.ignoring import Ignores
 from signal_trace.parts import HINT, PROBLEM, WARNING
+
+logger = logging.getLogger("signal_trace.settings")
 
 NAME = "SIGNAL_TRACE"
 
@@ -144,7 +147,10 @@ def _of_project() -> Settings:
     # What was to be taken out of traces must not get out, nor what was not to be
     # traced at all: whoever uses these sees that they are wrong.
     wrong = {key for key, _ in _problems(given)} - {"REDACT", "SHOULD_TRACE"}
-    return Settings(**{key: value for key, value in given.items() if key not in wrong})
+    right = {key: value for key, value in given.items() if key not in wrong}
+    if "SAMPLE_RATE" in wrong:
+        right["SAMPLE_RATE"] = 0  # Some part was meant, and all may be too much.
+    return Settings(**right)
 
 
 def is_given(key: str) -> bool:
@@ -156,6 +162,13 @@ def is_given(key: str) -> bool:
 def problems() -> list[Problem]:
     """What is wrong with the project's ``SIGNAL_TRACE``, key by key."""
     return [problem for _, problem in _problems(getattr(django_settings, NAME, {}))]
+
+
+@functools.cache
+def say_problems() -> None:
+    """Log what is wrong, once: a server may run no system checks."""
+    for problem in problems():
+        logger.error("%s %s", problem.message, problem.hint)
 
 
 def _problems(given: Any) -> Iterator[tuple[Any, Problem]]:
@@ -324,6 +337,7 @@ def _shown(value: Any) -> str:
 def _forget(*, setting: str, **_: Any) -> None:
     if setting == NAME:
         _of_project.cache_clear()
+        say_problems.cache_clear()
 
 
 setting_changed.connect(_forget, dispatch_uid="signal_trace.conf")

@@ -35,6 +35,7 @@ class SignalTraceMiddleware:
     async_capable = True
 
     def __init__(self, get_response: GetResponse) -> None:
+        conf.say_problems()
         if not conf.settings().ENABLED:
             raise MiddlewareNotUsed("SIGNAL_TRACE['ENABLED'] is False")
         self.get_response: Any = get_response

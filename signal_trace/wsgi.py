@@ -30,6 +30,7 @@ def trace_requests(application: Application) -> Application:
     request, such as its view, and it knows the user for ``SHOULD_TRACE``. With
     ``ENABLED`` False the application is returned as it is.
     """
+    conf.say_problems()
     if not conf.settings().ENABLED:
         return application
     dispatch.notify_after(request_started, _note_started)

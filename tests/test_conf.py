@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from signal_trace import conf
+from signal_trace import asgi, conf, wsgi
+from signal_trace.middleware import SignalTraceMiddleware
+from tests.test_wsgi import unwatched as unwatched
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -66,6 +68,23 @@ def test_thresholds_may_be_whole_or_broken(settings: Settings) -> None:
     assert conf.settings() == conf.Settings(SLOW_RECEIVER_MS=2.5, REPEATED_CALLS=2)
     settings.SIGNAL_TRACE = {"SLOW_RECEIVER_MS": 0, "SILENCED_FINDINGS": ("cycle",)}
     assert conf.problems() == []
+
+
+@pytest.mark.parametrize(
+    "begin", [SignalTraceMiddleware, wsgi.trace_requests, asgi.trace_requests]
+)
+def test_server_that_runs_no_checks_says_once_what_is_wrong(
+    settings: Settings, caplog: pytest.LogCaptureFixture, begin: Any
+) -> None:
+    settings.SIGNAL_TRACE = {"SAMPLE_RATE": "0.01", "ENABEL": True}
+    for _ in range(2):
+        begin(lambda request: None)
+    rate, enabel = caplog.records
+    assert (rate.name, rate.levelname) == ("signal_trace.settings", "ERROR")
+    assert "['SAMPLE_RATE'] must be a number from 0 to 1, not '0.01'" in (
+        rate.getMessage()
+    )
+    assert "Did you mean 'ENABLED'?" in enabel.getMessage()
 
 
 def test_change_of_the_settings_is_seen(settings: Settings) -> None:
@@ -149,7 +168,8 @@ def test_value_of_the_wrong_type_is_a_problem_with_an_example(
         f"SIGNAL_TRACE[{key!r}] must be {expected}, not {value!r}."
     )
     assert problem.hint.startswith(f'For example: "{key}": ')
-    assert conf.settings() == conf.Settings()
+    instead = {"SAMPLE_RATE": 0} if key == "SAMPLE_RATE" else {}
+    assert conf.settings() == conf.Settings(**instead)
 
 
 @pytest.mark.parametrize(
