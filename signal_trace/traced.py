@@ -85,6 +85,11 @@ class Traced:
         except Exception:
             report_bug("noting an answer")
 
+    def drop(self) -> None:
+        """End, and send nothing."""
+        self._choice.wanted = False
+        self.end()
+
     def end(self, error: BaseException | None = None) -> None:
         """End, by *error* if there is one, and send the trace if it is to be kept. Once
         is enough; nothing is raised."""

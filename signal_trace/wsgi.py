@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
@@ -10,7 +11,8 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import request_finished, request_started
 
 from signal_trace import conf, dispatch, watching
-from signal_trace.choosing import choose
+from signal_trace.choosing import Choice, choose
+from signal_trace.entrance import Recording
 from signal_trace.recording import report_bug
 from signal_trace.requests import record_named
 from signal_trace.traced import TRACE_ID_HEADER, Traced, around, innermost
@@ -18,6 +20,9 @@ from signal_trace.traced import TRACE_ID_HEADER, Traced, around, innermost
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+# What ends a body that nobody wants any more.
+NO_FAILURES = (ConnectionError, GeneratorExit)
 
 
 def trace_requests(application: Application) -> Application:
@@ -63,8 +68,9 @@ class _Tracing:
             around.reset(token)
         request.is_answered = True
         if request.handler is None:
-            # Not Django's answer, but another layer's: there is no end but this.
-            request.end()
+            # Not Django's answer, but another layer's: there is no end but this. One
+            # that hasn't begun may leave it to Django yet, and so to the middleware.
+            request.end() if request.has_begun else request.drop()
         return answer
 
 
@@ -74,12 +80,31 @@ class _Request(Traced):
     that are made within it, as by a test client, have other handlers."""
 
     handler: Any = None
+    has_begun = False
     is_answered = False
+
+    def __init__(self, recording: Recording, choice: Choice) -> None:
+        super().__init__(recording, choice)
+        # By whoever serves this, such as the exception of an application before.
+        self._handled_before = sys.exc_info()[1]
+
+    def end(self, error: BaseException | None = None) -> None:
+        self._handled_before = None
+        super().end(error)
+
+    def end_closed(self) -> None:
+        """End, now that the server closes the body: by the exception on whose way out
+        it does that, if there is one. A client that went away is none."""
+        error = sys.exc_info()[1]
+        if error is self._handled_before or isinstance(error, NO_FAILURES):
+            error = None
+        self.end(error)
 
     def naming(self, start_response: StartResponse) -> StartResponse:
         """*start_response*, which is given the trace's name as well."""
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            self.has_begun = True
             try:
                 self.note(status_code=int(status[:3]))
                 if (shown_id := self.shown_id) is not None:
@@ -137,4 +162,4 @@ def _note_finished(handler: Any) -> None:
         and request.is_answered
         and request.handler is handler
     ):
-        request.end()
+        request.end_closed()

@@ -11,7 +11,9 @@ from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from django.dispatch import Signal
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import Client
+from django.urls import path as at
 
 from signal_trace import recording, wsgi
 from signal_trace.traced import innermost
@@ -147,6 +149,46 @@ def test_body_of_a_streaming_response_is_part_of_the_trace(
     ]
 
 
+def fail_in_the_middle(request: HttpRequest) -> StreamingHttpResponse:
+    def parts() -> Iterator[bytes]:
+        yield b"one"
+        raise LookupError("no two")
+
+    return StreamingHttpResponse(parts())
+
+
+def go_away(request: HttpRequest) -> StreamingHttpResponse:
+    def parts() -> Iterator[bytes]:
+        yield b"one"
+        raise BrokenPipeError  # As the server's own, when the client has gone.
+
+    return StreamingHttpResponse(parts())
+
+
+@pytest.mark.parametrize(
+    ("view", "raised", "noted"),
+    [
+        (fail_in_the_middle, LookupError, "LookupError"),
+        (go_away, BrokenPipeError, None),
+    ],
+)
+def test_exception_that_ends_a_body_is_noted(
+    settings: Settings, sent: list[Trace], view: Any, raised: Any, noted: str | None
+) -> None:
+    settings.ROOT_URLCONF = (at("", view),)
+    server = Server(trace_requests(get_wsgi_application()))
+    try:
+        raise KeyError("of whoever serves this")
+    except KeyError:
+        with pytest.raises(raised):
+            server.get("/")
+        settings.ROOT_URLCONF = (at("", lambda request: HttpResponse()),)
+        server.get("/")
+    failed, fine = sent
+    assert (failed.error and failed.error.type) == noted
+    assert fine.error is None
+
+
 def test_file_is_handed_to_the_server(
     server: Server, sent: list[Trace], heard: None
 ) -> None:
@@ -201,6 +243,22 @@ def test_what_another_layer_answers_ends_with_its_answer(sent: list[Trace]) -> N
     (trace,) = sent
     assert trace.attributes["status_code"] == 204
     assert "unfinished" not in trace.attributes
+
+
+def test_layer_that_has_not_begun_to_answer_leaves_that_to_the_middleware(
+    settings: Settings, sent: list[Trace]
+) -> None:
+    settings.MIDDLEWARE = [OURS]
+    django = get_wsgi_application()
+
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        yield from django(environ, start_response)
+
+    server = Server(trace_requests(application))
+    server.get("/json/a/")
+    (trace,) = sent
+    assert trace.attributes["status_code"] == 200
+    assert server.named == [trace.id]
 
 
 def test_exception_passes_through_and_is_noted(sent: list[Trace]) -> None:
