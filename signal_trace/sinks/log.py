@@ -9,6 +9,7 @@ from signal_trace import conf
 from signal_trace.durations import in_ms
 from signal_trace.exports.text import printable
 from signal_trace.highlights import all_queries, failures, slowest
+from signal_trace.keeping import has_failed
 from signal_trace.parts import PROBLEM, ROLLED_BACK
 from signal_trace.sinks import log_details
 from signal_trace.sinks.log_details import FAILED, NONE, SENDS, SLOW
@@ -46,10 +47,11 @@ class LogSink:
     those that it passed through on its way up.
 
     *logger* names the logger, *level* the level of a trace in which nothing failed;
-    one with failures, or with a finding that is a problem, is logged as a WARNING, or
-    at *level* where that is higher. *details* says of what else records are logged,
-    after the summary: ``"failed"`` of each call that failed, ``"slow"`` of each that
-    failed or took ``SLOW_RECEIVER_MS`` of its own, ``"sends"`` of each send.
+    one with failures, with a response whose status is from 500, or with a finding that
+    is a problem, is logged as a WARNING, or at *level* where that is higher. *details*
+    says of what else records are logged, after the summary: ``"failed"`` of each call
+    that failed, ``"slow"`` of each that failed or took ``SLOW_RECEIVER_MS`` of its own,
+    ``"sends"`` of each send.
     Raises ValueError for a level that `logging` does not know, and for other *details*.
     """
 
@@ -70,11 +72,8 @@ class LogSink:
         self.level = logging.getLevelNamesMapping()[level]
 
     def __call__(self, trace: Trace) -> None:
-        failed = (
-            trace.error is not None
-            or trace.omitted_failures > 0
-            or any(call.error for call in trace.calls)
-            or any(finding.level == PROBLEM for finding in trace.findings)
+        failed = has_failed(trace) or any(
+            finding.level == PROBLEM for finding in trace.findings
         )
         if self.logger.isEnabledFor(self._level(failed)):
             fields = summary(trace)

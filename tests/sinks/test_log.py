@@ -30,6 +30,7 @@ RESERVED = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 SAVED = replace(
     CHECKOUT,
+    attributes=CHECKOUT.attributes | {"status_code": 200},
     error=None,
     sends=CHECKOUT.sends[1:],
     not_called=(),
@@ -203,6 +204,8 @@ def test_no_field_has_a_name_that_records_keep_for_themselves() -> None:
         (CHECKOUT, {"level": "CRITICAL"}, "CRITICAL"),
         (replace(CHECKOUT, error=None), {}, "WARNING"),
         (replace(SAVED, error=FAILURE), {}, "WARNING"),
+        (replace(SAVED, attributes={"status_code": 500}), {}, "WARNING"),
+        (replace(SAVED, attributes={"status_code": 404}), {}, "INFO"),
         (replace(SAVED, findings=CHECKOUT.findings[:1]), {}, "WARNING"),
         (replace(SAVED, findings=CHECKOUT.findings[1:]), {}, "INFO"),
     ],
