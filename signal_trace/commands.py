@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from django.core.management import get_commands
 from django.core.management.base import BaseCommand
 
 from signal_trace import conf
@@ -35,10 +37,23 @@ def _watched(execute: Callable[..., Any]) -> Callable[..., Any]:
 def _traced(command: BaseCommand) -> AbstractContextManager[Any]:
     try:
         settings = conf.settings()
-        name = type(command).__module__.rpartition(".")[2]
-        if settings.ENABLED and name in settings.COMMANDS:
+        if settings.ENABLED and (name := _name(command, settings.COMMANDS)):
             # Named one by one, and rare: all of them are kept.
             return begin("command", name, Choice(), command=name)
     except Exception:
         report_bug("tracing a command")
     return nullcontext()
+
+
+def _name(command: BaseCommand, named: Collection[str]) -> str:
+    """By which of the names *command* is called, or none: that of the module which its
+    class is written in, or which has the class from elsewhere."""
+    written_in = type(command).__module__.rpartition(".")[2]
+    if written_in in named:
+        return written_in
+    apps = get_commands()
+    for name in named:
+        module = sys.modules.get(f"{apps.get(name)}.management.commands.{name}")
+        if getattr(module, "Command", None) is type(command):
+            return name
+    return ""

@@ -51,6 +51,15 @@ def test_command_that_is_named_is_a_trace_whatever_the_sample(
     assert {send.sender for send in trace.sends} == {"tests.senders.a"}
 
 
+def test_command_whose_class_is_written_elsewhere_has_its_own_name(
+    settings: Settings, sent: list[Trace]
+) -> None:
+    settings.SIGNAL_TRACE = {"COMMANDS": ["open_again"]}
+    call_command("open_again", "a")
+    (trace,) = sent
+    assert trace.name == "open_again"
+
+
 def test_command_that_fails_is_a_trace_with_its_error(sent: list[Trace]) -> None:
     with pytest.raises(CommandError, match="it failed"):
         run("--end=fail")
