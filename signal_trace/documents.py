@@ -11,8 +11,9 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -98,10 +99,30 @@ def _unexpected(expected: str, value: Any, where: str) -> DocumentError:
 
 
 def json_text(document: Any) -> str:
-    """*document* as JSON on one line, which any encoding of Unicode can write."""
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    """*document* as JSON on one line, which any encoding of Unicode can write.
+
+    Dataclasses are written as `to_plain` has them, without it: that is twice as fast.
+    """
+    text = _encode(document)
+    if text.isascii():
+        return text
     # A lone surrogate could not be written. Python's escape of it is JSON's as well.
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _fields(value: Any) -> Any:
+    if dataclasses.is_dataclass(type(value)):
+        names, values_of = _fields_of(type(value))
+        return dict(zip(names, values_of(value), strict=True))
+    if type(value) is datetime:
+        return value.isoformat()
+    raise TypeError(f"JSON has no form for a {type(value).__name__}")
+
+
+# Documents are trees: nothing in them holds itself.
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, default=_fields
+).encode
 
 
 def json_pieces(value: Any) -> Iterator[str]:
@@ -117,11 +138,11 @@ def json_pieces(value: Any) -> Iterator[str]:
         opening = ", "
         held = getattr(value, field.name)
         if type(held) is not tuple:
-            yield json_text(to_plain(held))
+            yield json_text(held)
             continue
         yield "["
         for number, item in enumerate(held):
-            text = json_text(to_plain(item))
+            text = json_text(item)
             yield f", {text}" if number else text
         yield "]"
     yield "}"
@@ -144,6 +165,14 @@ def _optional(cls: type) -> frozenset[str]:
         for field in dataclasses.fields(cls)
         if field.default is not missing or field.default_factory is not missing
     )
+
+
+@functools.cache
+def _fields_of(cls: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    names = _field_names(cls)
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda value: tuple(getattr(value, name) for name in names)
 
 
 @functools.cache
