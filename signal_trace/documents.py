@@ -111,12 +111,13 @@ def json_text(document: Any) -> str:
 
 
 def _fields(value: Any) -> Any:
-    if dataclasses.is_dataclass(type(value)):
-        names, values_of = _fields_of(type(value))
+    kind = type(value)
+    if dataclasses.is_dataclass(kind):
+        names, values_of = _fields_of(kind)
         return dict(zip(names, values_of(value), strict=True))
-    if type(value) is datetime:
+    if kind is datetime:
         return value.isoformat()
-    raise TypeError(f"JSON has no form for a {type(value).__name__}")
+    raise TypeError(f"JSON has no form for a {kind.__name__}")
 
 
 # Documents are trees: nothing in them holds itself.

@@ -158,7 +158,10 @@ class SignalTracePanel(Panel):
         }
         return screen(
             packed,
-            downloads=[Download(name, url) for name, url in urls.items()],
+            downloads=[
+                Download(gettext(exports.FORMATS[name].label), url)
+                for name, url in urls.items()
+            ],
             text_url=urls["text"],
             in_toolbar=True,
         )

@@ -15,9 +15,9 @@ from signal_trace import conf, telling, words
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Where the trace can be had in a format."""
+    """Where the trace can be had in a format, which is called so for people."""
 
-    format: str
+    label: str
     url: str
 
 

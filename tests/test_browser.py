@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from signal_trace import Trace
+from signal_trace import Trace, exports
 from signal_trace.aggregates import by_receiver
 from signal_trace.durations import shown
 from tests.conftest import npm_package
@@ -49,7 +49,8 @@ def download(page: Page, panel: Locator, format: str) -> Path:
     if menu.get_attribute("open") is None:
         menu.locator("summary").click()
     with page.expect_download() as downloading:
-        panel.get_by_role("link", name=f"Download {format}").click()
+        label = exports.FORMATS[format].label
+        panel.get_by_role("link", name=f"Download {label}", exact=True).click()
     return downloading.value.path()
 
 

@@ -409,3 +409,23 @@ def test_the_servers_entrances_are_as_is_said(project: Path) -> None:
         (project / f"mysite/{kind}.py").write_text(marked[f"{kind}.py"])
         shown = run(project, "-c", ask.format(kind)).stdout
         assert shown.strip() == f"signal_trace.{kind}"
+
+
+def test_the_example_of_many_traces_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("traces.jsonl").write_text(f"{CHECKOUT.to_json()}\n" * 2)
+    exec(dict(blocks("docs/exports.md", "python"))["many"], {})
+    events = json.loads(Path("traces.perfetto.json").read_text())["traceEvents"]
+    assert {event["pid"] for event in events} == {1, 2}
+
+
+def test_the_example_of_a_format_of_ones_own_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = dict(blocks("docs/exports.md", "python"))["shop/traces.py"]
+    (tmp_path / "shop_traces.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    first, *_ = CHECKOUT.export("shop_traces.RECEIVERS").splitlines()
+    assert first == f"{CHECKOUT.id}\tshop.receivers.announce\t7000000"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import translation
 
-from signal_trace.exports import text
 from signal_trace.parts import Error
 from tests.traces import CHECKOUT, MS, many_calls
 
@@ -63,7 +62,7 @@ def test_a_report_gives_its_text(page: Page, tmp_path: Path) -> None:
     views.get_by_role("button", name="Copy as text").click()
     views.get_by_text("Copied").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == text.write(CHECKOUT)
+    assert copied == CHECKOUT.export("text")
 
 
 def test_a_report_without_scripts_is_its_text(browser: Browser, tmp_path: Path) -> None:

@@ -2,42 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import TextIO
 
-from signal_trace.exports import html, json, perfetto, text
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_noop
+
+from signal_trace.exports import html, json, jsonl, perfetto, speedscope, text
+from signal_trace.exports.formats import Format
 from signal_trace.trace import Trace
 
+__all__ = ["FORMATS", "Format", "get", "write"]
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A way of writing a trace: ``write`` turns a `Trace` into text."""
-
-    name: str
-    write: Callable[[Trace], str]
-    media_type: str
-    suffix: str
-
-    def file_name(self, trace: Trace) -> str:
-        """What to call a file that holds *trace*."""
-        return f"signal-trace-{trace.id[:8]}.{self.suffix}"
-
+JSON = "application/json"
+# Of both there is no registered type; these are what others use.
+JSON_LINES = "application/x-ndjson"
 
 FORMATS = {
     one.name: one
     for one in (
-        Format("html", html.write, "text/html; charset=utf-8", "html"),
-        Format("json", json.write, "application/json", "json"),
-        Format("perfetto", perfetto.write, "application/json", "perfetto.json"),
-        Format("text", text.write, "text/plain; charset=utf-8", "txt"),
+        Format(
+            "html",
+            html.pieces,
+            "text/html; charset=utf-8",
+            "html",
+            gettext_noop("HTML report"),
+            holds_many=False,
+        ),
+        Format("json", json.pieces, JSON, "json", "JSON", holds_many=False),
+        Format("jsonl", jsonl.pieces, JSON_LINES, "jsonl", "JSON Lines"),
+        Format("perfetto", perfetto.pieces, JSON, "perfetto.json", "Perfetto"),
+        Format("speedscope", speedscope.pieces, JSON, "speedscope.json", "speedscope"),
+        Format(
+            "text",
+            text.pieces,
+            "text/plain; charset=utf-8",
+            "txt",
+            gettext_noop("plain text"),
+        ),
     )
 }
 
 
 def get(name: str) -> Format:
-    """The format called *name*; raises ValueError, which lists them all."""
-    try:
+    """The format called *name*, or the `Format` at that dotted path.
+
+    Raises ValueError, which lists the formats or says what is wrong with the path.
+    """
+    if name in FORMATS:
         return FORMATS[name]
-    except KeyError:
-        known = ", ".join(FORMATS)
-        raise ValueError(f"no format {name!r}; the formats are {known}") from None
+    problem = f"; the formats are {', '.join(FORMATS)}"
+    if "." in name:
+        try:
+            found = import_string(name)
+        except ImportError as error:
+            problem = f": {error}"
+        else:
+            if isinstance(found, Format):
+                return found
+            problem = ", which is no signal_trace.exports.Format"
+    raise ValueError(f"no format {name!r}{problem}")
+
+
+def write(traces: Iterable[Trace], format: str, file: TextIO) -> None:
+    """Write *traces* to *file*, which is open for text, in one of the formats.
+
+    Traces are taken one at a time, so that many of them may come from a generator,
+    such as `signal_trace.json_lines.read`.
+
+    Raises ValueError for a format that does not exist, and for a second trace where a
+    file of that format holds one only.
+    """
+    file.writelines(get(format).pieces(traces))

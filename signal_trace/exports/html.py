@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Iterable, Iterator
 
 from django.template import Context, Engine
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, get_language_bidi
 
 from signal_trace.exports import text
+from signal_trace.exports.formats import only
 from signal_trace.modules import file, read, script
 from signal_trace.packing import pack
 from signal_trace.screen import screen
@@ -26,9 +28,10 @@ ICON = "panel.svg"
 LONGEST_TITLE = 200
 
 
-def write(trace: Trace) -> str:
-    """The report on *trace*, in the language in force."""
-    told = text.write(trace)
+def pieces(traces: Iterable[Trace]) -> Iterator[str]:
+    """The report on a trace, in the language in force."""
+    trace = only(traces, "html", "write a file for each, or many as jsonl")
+    told = "".join(text.pieces([trace]))
     context = Context(
         {
             **screen(pack(trace)),
@@ -40,7 +43,7 @@ def write(trace: Trace) -> str:
             **_inside(),
         }
     )
-    return _engine().get_template("signal_trace/report.html").render(context)
+    yield _engine().get_template("signal_trace/report.html").render(context)
 
 
 @functools.cache

@@ -2,8 +2,9 @@
 
 The Trace Event Format of Google's document "Trace Event Format" (2016): complete
 events (``"ph": "X"``), times in microseconds. Viewers draw the events of a thread
-as a stack, so that they must nest there. What runs concurrently, such as async
-receivers, is put on threads of its own.
+as a stack, so that they must nest there: `tracks` sees to that. Flow events lead from
+a send to what it caused on another track. Each trace is a process of its own, which
+begins at 0.
 
 speedscope takes an event's ``args`` for a part of its name, and the Firefox
 Profiler shows ``args.data`` alone. So that is where details are, and only such as
@@ -14,93 +15,166 @@ speedscope passes over.
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from signal_trace.documents import json_text, to_plain
+from signal_trace.documents import json_text
 from signal_trace.durations import in_ms
-from signal_trace.parts import RETURNED, UNFINISHED, Call, NotCalled, Queries, Send
+from signal_trace.exports.tracks import Placed, frame_name, lay_out, track_name
+from signal_trace.parts import RETURNED, UNFINISHED, Call, Queries, Send
+from signal_trace.runs import without_pk
 from signal_trace.trace import Trace
-from signal_trace.tree import short_name, walk
-
-PROCESS = 1
 
 
-def write(trace: Trace) -> str:
-    document = {
-        "traceEvents": list(_events(trace)),
-        "displayTimeUnit": "ms",
-        "otherData": {
-            "id": trace.id,
-            "started_at": trace.started_at.isoformat(),
-            "omitted_sends": trace.omitted_count,
-            "findings": to_plain(trace.findings),
-        },
+def pieces(traces: Iterable[Trace]) -> Iterator[str]:
+    yield '{"displayTimeUnit": "ms", "traceEvents": [\n'
+    separator = ""
+    for process, trace in enumerate(traces, start=1):
+        for event in _Writer(trace, process).events():
+            yield separator
+            yield event
+            separator = ",\n"
+    yield "\n]}\n"
+
+
+class _Writer:
+    """Writes the events of one trace, each as JSON."""
+
+    def __init__(self, trace: Trace, process: int) -> None:
+        self.trace = trace
+        self.process = process
+        self.missed: dict[int | None, list[str]] = defaultdict(list)
+        for one in trace.not_called:
+            self.missed[one.send].append(one.receiver)
+        # What is written of like ones.
+        self.known: dict[object, str] = {}
+        # By how many picoseconds an event is written too short.
+        self.short: dict[int, int] = {}
+
+    def events(self) -> Iterator[str]:
+        trace = self.trace
+        yield self.metadata("process_name", 0, trace.name or trace.kind)
+        every = list(lay_out(trace))
+        for track in range(1, 1 + max(one.track for one in every)):
+            yield self.metadata("thread_name", track, track_name(track))
+        leads_to: dict[int, list[Placed]] = defaultdict(list)
+        for one in every:
+            if one.around and one.around.node and not one.is_inside:
+                leads_to[id(one.around)].append(one)
+        for one in every:
+            yield self.complete(one)
+            for caused in leads_to.get(id(one), ()):
+                yield self.flow("s", one, caused)
+                yield self.flow("f", caused, caused)
+            if details := self.own_details(one.node):
+                yield self.instant(one, details)
+
+    def complete(self, one: Placed) -> str:
+        node = one.node
+        if node is None:
+            told = _told(frame_name(self.trace, None), "trace", {})
+        elif isinstance(node, Send):
+            told = self.told_of_send(node)
+        else:
+            told = self.told_of_call(node)
+        duration = _microseconds(one.end - one.start, self.too_short(one))
+        return f'{{"ph": "X", {self.at(one)}, "dur": {duration}, {told}}}'
+
+    def too_short(self, one: Placed) -> int:
+        """By how many picoseconds to write it too short.
+
+        Viewers add start and duration as floating point numbers. What ends at the same
+        moment as what is around it, or where the next one begins, could seem to end
+        later for that.
+        """
+        around = one.around
+        short = 1 if one.is_touched else 0
+        if around and one.is_inside and around.end == one.end:
+            short = self.short.get(id(around), 0) + 1
+        if short:
+            self.short[id(one)] = short
+        return short
+
+    def told_of_send(self, send: Send) -> str:
+        name = frame_name(self.trace, send)
+        missed = self.missed.get(send.id)
+        if send.error is not None or send.duration_ns is None or missed:
+            return _told(name, "send", _send_details(send, missed))
+        key = (name, send.signal, send.method, send.call_site, send.transaction)
+        kind = (*key, send.on_commit)
+        if kind not in self.known:
+            self.known[kind] = _told(name, "send", _send_details(send, None))
+        return self.known[kind]
+
+    def told_of_call(self, call: Call) -> str:
+        if call.error is not None or call.outcome != RETURNED:
+            return _told(call.receiver, "call", _call_details(call))
+        kind = (call.receiver, call.file, call.line, call.is_async)
+        if kind not in self.known:
+            self.known[kind] = _told(call.receiver, "call", _call_details(call))
+        return self.known[kind]
+
+    def own_details(self, node: Send | Call | None) -> dict[str, Any]:
+        """What it has of its own, unlike others of its name."""
+        if node is None:
+            return _trace_details(self.trace)
+        return _own_send_details(node) if isinstance(node, Send) else {}
+
+    def instant(self, one: Placed, details: dict[str, Any]) -> str:
+        told = _told(
+            f"details of {frame_name(self.trace, one.node)}", "details", details
+        )
+        return f'{{"ph": "i", "s": "t", {self.at(one)}, {told}}}'
+
+    def flow(self, phase: str, one: Placed, caused: Placed) -> str:
+        """An end of an arrow, which binds to what is open there at its time."""
+        assert caused.node is not None
+        bound = ', "bp": "e"' if phase == "f" else ""
+        return (
+            f'{{"ph": "{phase}"{bound}, {self.at(one)}, "name": "caused",'
+            f' "cat": "flow", "id": "{self.process:x}{caused.node.id:08x}"}}'
+        )
+
+    def at(self, one: Placed) -> str:
+        start = _microseconds(one.start)
+        return f'"ts": {start}, "pid": {self.process}, "tid": {one.track}'
+
+    def metadata(self, kind: str, track: int, name: str) -> str:
+        told = json_text(name)
+        return (
+            f'{{"ph": "M", "name": "{kind}", "pid": {self.process}, "tid": {track},'
+            f' "args": {{"name": {told}}}}}'
+        )
+
+
+def _microseconds(ns: int, ps_less: int = 0) -> str:
+    if not ps_less or not ns:
+        return f"{ns // 1000}.{ns % 1000:03}"
+    ps = ns * 1000 - ps_less
+    return f"{ps // 1_000_000}.{ps % 1_000_000:06}"
+
+
+def _told(name: str, category: str, details: dict[str, Any]) -> str:
+    told = f'"name": {json_text(name)}, "cat": "{category}"'
+    return f'{told}, "args": {{"data": {json_text(details)}}}' if details else told
+
+
+def _trace_details(trace: Trace) -> dict[str, Any]:
+    details: dict[str, Any] = {
+        "id": trace.id,
+        "kind": trace.kind,
+        "started_at": trace.started_at,
     }
-    return json_text(document)
-
-
-def _events(trace: Trace) -> Iterator[dict[str, Any]]:
-    yield _metadata("process_name", 0, "signal_trace")
-    tracks = _Tracks()
-    whole = tracks.place(0, trace.duration_ns)
-    yield _complete(trace.name or trace.kind, "trace", whole, {})
-    above = [whole]
-    missed: dict[int | None, list[str]] = defaultdict(list)
-    for one in trace.not_called:
-        missed[one.send].append(one.receiver)
-    for depth, node in walk(trace):
-        if isinstance(node, NotCalled):
-            continue
-        place = tracks.place(node.start_ns, trace.end_of(node), above[depth])
-        above[depth + 1 :] = [place]
-        if isinstance(node, Send):
-            details = _send_details(node, missed.get(node.id))
-            yield _complete(_name(node), "send", place, details)
-            yield from _instant(node, place)
-        else:
-            yield _complete(node.receiver, "call", place, _call_details(node))
-    for track in range(1, tracks.count + 1):
-        label = "receivers" if track == 1 else f"concurrent {track - 1}"
-        yield _metadata("thread_name", track, label)
-
-
-@dataclass(slots=True)
-class _Place:
-    """An event's time and track, and until when its children fill that track."""
-
-    start: int
-    end: int
-    track: int
-    filled_until: int
-
-
-class _Tracks:
-    """Gives each event a track on which it nests: that of the event around it, or
-    one where nothing else runs meanwhile. Siblings come in the order of their start.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._free_from: list[tuple[int, int]] = []
-
-    def place(self, start: int, end: int, around: _Place | None = None) -> _Place:
-        if around and around.filled_until <= start and end <= around.end:
-            around.filled_until = end
-            return _Place(start, end, around.track, start)
-        if self._free_from and self._free_from[0][0] <= start:
-            _, track = heapq.heappop(self._free_from)
-        else:
-            track = self.count = self.count + 1
-        heapq.heappush(self._free_from, (end, track))
-        return _Place(start, end, track, start)
-
-
-def _name(send: Send) -> str:
-    return f"{short_name(send.signal)} from {send.sender}"
+    if trace.attributes:
+        details["attributes"] = trace.attributes
+    if trace.error is not None:
+        details["error"] = str(trace.error)
+    if trace.omitted:
+        details["omitted_sends"] = trace.omitted_count
+    if trace.findings:
+        details["findings"] = trace.findings
+    return details
 
 
 def _send_details(send: Send, missed: list[str] | None) -> dict[str, Any]:
@@ -125,33 +199,6 @@ def _call_details(call: Call) -> dict[str, Any]:
     return details | _failure(call)
 
 
-def _instant(send: Send, place: _Place) -> Iterator[dict[str, Any]]:
-    """What a send has of its own, where there is anything."""
-    of_calls = [
-        {"receiver": call.receiver, **_queries(call.queries)}
-        for call in send.calls
-        if call.queries.count
-    ]
-    details: dict[str, Any] = {"arguments": send.arguments} if send.arguments else {}
-    if of_calls:
-        details |= {**_queries(send.queries), "receivers": of_calls}
-    if details:
-        yield {
-            "ph": "i",
-            "s": "t",
-            "name": f"details of {_name(send)}",
-            "cat": "details",
-            "ts": place.start / 1000,
-            "pid": PROCESS,
-            "tid": place.track,
-            "args": {"data": details},
-        }
-
-
-def _queries(queries: Queries) -> dict[str, Any]:
-    return {"queries": queries.count, "queries_ms": in_ms(queries.duration_ns)}
-
-
 def _failure(node: Send | Call) -> dict[str, str]:
     details = {} if node.error is None else {"error": str(node.error)}
     if node.duration_ns is None:
@@ -159,26 +206,19 @@ def _failure(node: Send | Call) -> dict[str, str]:
     return details
 
 
-def _complete(
-    name: str, category: str, place: _Place, details: dict[str, Any]
-) -> dict[str, Any]:
-    event = {
-        "ph": "X",
-        "name": name,
-        "cat": category,
-        "ts": place.start / 1000,
-        "dur": (place.end - place.start) / 1000,
-        "pid": PROCESS,
-        "tid": place.track,
-    }
-    return event | {"args": {"data": details}} if details else event
+def _own_send_details(send: Send) -> dict[str, Any]:
+    details: dict[str, Any] = {"arguments": send.arguments} if send.arguments else {}
+    if without_pk(send.sender) != send.sender:
+        details["sender"] = send.sender
+    of_calls = [
+        {"receiver": call.receiver, **_queries(call.queries)}
+        for call in send.calls
+        if call.queries.count
+    ]
+    if of_calls:
+        details |= {**_queries(send.queries), "receivers": of_calls}
+    return details
 
 
-def _metadata(kind: str, track: int, name: str) -> dict[str, Any]:
-    return {
-        "ph": "M",
-        "name": kind,
-        "pid": PROCESS,
-        "tid": track,
-        "args": {"name": name},
-    }
+def _queries(queries: Queries) -> dict[str, Any]:
+    return {"queries": queries.count, "queries_ms": in_ms(queries.duration_ns)}

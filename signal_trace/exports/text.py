@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from signal_trace import telling
 from signal_trace.durations import shown
@@ -35,8 +35,14 @@ WIDTH = 118
 MARKS = {PROBLEM: "✗", WARNING: "!", HINT: "·"}
 
 
-def write(trace: Trace) -> str:
-    return "".join(f"{printable(line)}\n" for line in _lines(trace))
+def pieces(traces: Iterable[Trace]) -> Iterator[str]:
+    """A line at a time, with two empty ones between traces."""
+    between = ""
+    for trace in traces:
+        yield between
+        for line in _lines(trace):
+            yield f"{printable(line)}\n"
+        between = "\n\n"
 
 
 def _lines(trace: Trace) -> Iterator[str]:

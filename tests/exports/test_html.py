@@ -16,7 +16,7 @@ from django.test import override_settings
 from django.utils import translation
 
 from signal_trace import modules
-from signal_trace.exports import html, text
+from signal_trace.exports import html
 from signal_trace.packing import unpack
 from signal_trace.parts import Error
 from signal_trace.trace import Trace
@@ -58,33 +58,34 @@ def data_of(page: str) -> Any:
 
 
 def test_report_holds_the_trace() -> None:
-    assert unpack(Trace, data_of(html.write(CHECKOUT))["trace"]) == CHECKOUT
+    assert unpack(Trace, data_of(CHECKOUT.export("html"))["trace"]) == CHECKOUT
 
 
 def test_report_holds_the_text() -> None:
-    page = Elements(html.write(CHECKOUT))
-    assert json.loads(page.texts["signal-trace-text"]) == text.write(CHECKOUT)
+    page = Elements(CHECKOUT.export("html"))
+    assert json.loads(page.texts["signal-trace-text"]) == CHECKOUT.export("text")
     assert page.texts["pre"].startswith("POST /checkout/: 20.00 ms, 2 sends")
 
 
 def test_report_is_called_after_the_trace() -> None:
-    assert Elements(html.write(CHECKOUT)).texts["title"].startswith("POST /checkout/ –")
-    unnamed = Elements(html.write(replace(CHECKOUT, name="", kind="block")))
+    page = Elements(CHECKOUT.export("html"))
+    assert page.texts["title"].startswith("POST /checkout/ –")
+    unnamed = Elements(replace(CHECKOUT, name="", kind="block").export("html"))
     assert unnamed.texts["title"].startswith("block –")
 
 
 def test_names_from_the_application_are_text_only() -> None:
-    page = html.write(HOSTILE)
+    page = HOSTILE.export("html")
     assert unpack(Trace, data_of(page)["trace"]) == HOSTILE
     tags = [tag for tag, _ in Elements(page).found]
-    assert tags == [tag for tag, _ in Elements(html.write(CHECKOUT)).found]
+    assert tags == [tag for tag, _ in Elements(CHECKOUT.export("html")).found]
     assert "<script>alert" not in page
     assert page.encode()  # The lone surrogate could not be written.
     assert len(Elements(page).texts["title"]) < 300
 
 
 def test_report_allows_its_own_style_and_script_and_nothing_else() -> None:
-    page = html.write(CHECKOUT)
+    page = CHECKOUT.export("html")
     elements = Elements(page)
     (policy,) = [
         attributes["content"]
@@ -110,7 +111,7 @@ def hash_of(code: str) -> str:
 
 
 def test_report_refers_to_nothing_outside() -> None:
-    for _, attributes in Elements(html.write(CHECKOUT)).found:
+    for _, attributes in Elements(CHECKOUT.export("html")).found:
         for name in ("src", "href", "srcset", "action", "data"):
             assert (attributes.get(name) or "data:").startswith("data:")
     assert "url(" not in html._inside()["style"]
@@ -119,7 +120,7 @@ def test_report_refers_to_nothing_outside() -> None:
 
 def test_report_is_in_the_language_in_force() -> None:
     with translation.override("ar"):
-        attributes = dict(Elements(html.write(CHECKOUT)).found)["html"]
+        attributes = dict(Elements(CHECKOUT.export("html")).found)["html"]
     assert attributes == {"lang": "ar", "dir": "rtl"}
 
 
@@ -127,9 +128,9 @@ def test_report_is_in_the_language_in_force() -> None:
     "templates", [[], [{"BACKEND": "django.template.backends.dummy.TemplateStrings"}]]
 )
 def test_report_needs_no_template_engine_of_the_project(templates: Any) -> None:
-    expected = html.write(CHECKOUT)
+    expected = CHECKOUT.export("html")
     with override_settings(TEMPLATES=templates):
-        assert html.write(CHECKOUT) == expected
+        assert CHECKOUT.export("html") == expected
 
 
 def test_report_needs_neither_the_toolbar_nor_installed_apps(tmp_path: Path) -> None:
