@@ -34,7 +34,8 @@ from signal_trace.parts import (
     Unreceived,
 )
 from signal_trace.sinks import log_details, worker
-from signal_trace.sinks.log import DETAILS, PREFIX, LogSink, summary
+from signal_trace.sinks.log import DETAILS, PREFIX, LogSink
+from signal_trace.summary import summary
 from signal_trace.trace import Trace
 from tests.traces import CHECKOUT
 

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from datetime import UTC, datetime, timedelta
-
-from signal_trace.highlights import failures, origin
-from signal_trace.outer_span import SPAN_ID, TRACE_FLAGS, TRACE_ID, TRACE_STATE
-from signal_trace.parts import Call, Error, Send
+from signal_trace.highlights import failures
 from signal_trace.sinks.choosing import Choice, choose
 from signal_trace.sinks.extras import MissingExtra
-from signal_trace.sinks.span_attributes import (
-    ERROR_TYPE,
-    FUNCTION,
-    PREFIX,
-    SCHEMA,
-    of_call,
-    of_exception,
-    of_finding,
-    of_send,
-    of_trace,
-    send_name,
-    trace_name,
-)
+from signal_trace.span_attributes import ERROR_TYPE, FUNCTION, PREFIX, SCHEMA
+from signal_trace.spans import OuterSpan, Span, outer_span, span_of, spans_inside
 from signal_trace.trace import Trace
 
 try:
@@ -31,8 +15,6 @@ try:
     from opentelemetry.context import Context
 except ModuleNotFoundError as error:
     raise MissingExtra("OpenTelemetry", "otel") from error
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Receivers take from microseconds to seconds; OpenTelemetry's own bounds are for
 # milliseconds.
@@ -103,59 +85,30 @@ class OpenTelemetrySink:
 
     def _send_spans(self, trace: Trace) -> Context:
         """Send the spans, and return the context of that of the trace."""
-        outer = _outer_span(trace)
-        began = _wall_ns(trace)
-        top = self._tracer.start_span(
-            trace_name(trace) if outer is None else "signals",
-            # One of our own, even if empty: where this runs, some other span may be
-            # current.
-            Context() if outer is None else api.set_span_in_context(outer, Context()),
-            attributes=of_trace(trace),
-            start_time=began,
-        )
+        # One of our own, even if empty: where this runs, some other span may be
+        # current.
+        around = Context()
+        if outer := outer_span(trace):
+            around = api.set_span_in_context(_not_ours(outer), around)
+        told = span_of(trace)
+        top = self._start(told, around)
         inside = api.set_span_in_context(top, Context())
         if top.is_recording():
             choice = choose(trace, self.max_spans - 1)
-            self._send_inner_spans(trace, choice, inside, began)
-            _add_findings(top, trace, began)
-            _add_error(top, trace.error, trace.sends, began + trace.duration_ns)
-            _count_left_out(top, choice, None)
-        top.end(began + trace.duration_ns)
+            contexts: dict[int | None, Context] = {None: inside}
+            for one in spans_inside(trace, choice.nodes, choice.alike):
+                span = self._start(one, contexts[one.around])
+                contexts[one.id] = api.set_span_in_context(span, Context())
+                _end(span, one, choice)
+            _end(top, told, choice)
+        else:
+            top.end(told.end)
         return inside
 
-    def _send_inner_spans(
-        self, trace: Trace, choice: Choice, inside: Context, began: int
-    ) -> None:
-        nested: dict[int | None, list[Send]] = defaultdict(list)
-        for send in trace.sends:
-            nested[send.parent].append(send)
-        not_called: dict[int | None, list[str]] = defaultdict(list)
-        for one in trace.not_called:
-            not_called[one.send].append(one.receiver)
-        sent_by = {call.id: send for send in trace.sends for call in send.calls}
-        contexts: dict[int | None, Context] = {None: inside}
-        for node, around in choice.nodes:
-            if isinstance(node, Send):
-                name = send_name(node)
-                attributes = of_send(
-                    node, not_called.get(node.id, []), choice.alike.get(node.id)
-                )
-                below: list[Call] | list[Send] = list(node.calls)
-            else:
-                name = node.receiver
-                attributes = of_call(node, sent_by[node.id])
-                below = nested.get(node.id, [])
-            span = self._tracer.start_span(
-                name,
-                contexts[around],
-                attributes=attributes,
-                start_time=began + node.start_ns,
-            )
-            contexts[node.id] = api.set_span_in_context(span, Context())
-            end = began + trace.end_of(node)
-            _add_error(span, node.error, below, end)
-            _count_left_out(span, choice, node.id)
-            span.end(end)
+    def _start(self, told: Span, around: Context) -> api.Span:
+        return self._tracer.start_span(
+            told.name, around, attributes=told.attributes, start_time=told.start
+        )
 
     def _measure(self, trace: Trace, inside: Context) -> None:
         for send in trace.sends:
@@ -186,56 +139,22 @@ class OpenTelemetrySink:
         return series
 
 
-def _wall_ns(trace: Trace) -> int:
-    """When the trace began, in nanoseconds since 1970."""
-    return (trace.started_at - EPOCH) // timedelta(microseconds=1) * 1000
+def _not_ours(outer: OuterSpan) -> api.Span:
+    context = api.SpanContext(
+        outer.trace_id,
+        outer.span_id,
+        is_remote=False,
+        trace_flags=api.TraceFlags(outer.flags),
+        trace_state=api.TraceState.from_header([outer.state]),
+    )
+    return api.NonRecordingSpan(context)
 
 
-def _outer_span(trace: Trace) -> api.Span | None:
-    """The span that was current when the trace was recorded."""
-    given = trace.attributes
-    try:
-        context = api.SpanContext(
-            int(given[TRACE_ID], 16),
-            int(given[SPAN_ID], 16),
-            is_remote=False,
-            trace_flags=api.TraceFlags(int(given[TRACE_FLAGS], 16)),
-            trace_state=api.TraceState.from_header([given.get(TRACE_STATE, "")]),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
-    return api.NonRecordingSpan(context) if context.is_valid else None
-
-
-def _add_findings(span: api.Span, trace: Trace, began: int) -> None:
-    """Add the findings as events, each where the first of its evidence began."""
-    starts: dict[int, int] = {}
-    if trace.findings:
-        for send in trace.sends:
-            starts[send.id] = send.start_ns
-            for call in send.calls:
-                starts[call.id] = call.start_ns
-    for finding in trace.findings:
-        times = [starts[id] for id in finding.evidence if id in starts]
-        at = began + min(times, default=trace.duration_ns)
-        span.add_event(f"{PREFIX}finding", of_finding(finding), at)
-
-
-def _add_error(
-    span: api.Span,
-    error: Error | None,
-    below: list[Call] | list[Send] | tuple[Send, ...],
-    end: int,
-) -> None:
-    """Say that it failed. The exception itself is an event where it was raised, and
-    not of all that it passed through."""
-    if error is None:
-        return
-    span.set_status(api.Status(api.StatusCode.ERROR, str(error)))
-    if all(one.error is None or origin(one.error) != origin(error) for one in below):
-        span.add_event("exception", of_exception(error), end)
-
-
-def _count_left_out(span: api.Span, choice: Choice, id: int | None) -> None:
-    if choice.left_out[id]:
-        span.set_attribute(f"{PREFIX}left_out", choice.left_out[id])
+def _end(span: api.Span, told: Span, choice: Choice) -> None:
+    if told.error is not None:
+        span.set_status(api.Status(api.StatusCode.ERROR, str(told.error)))
+    for name, attributes, at in told.events:
+        span.add_event(name, attributes, at)
+    if choice.left_out[told.id]:
+        span.set_attribute(f"{PREFIX}left_out", choice.left_out[told.id])
+    span.end(told.end)

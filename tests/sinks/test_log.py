@@ -12,7 +12,8 @@ from django.dispatch import Signal
 from pythonjsonlogger.json import JsonFormatter
 
 import signal_trace
-from signal_trace.sinks.log import PREFIX, LogSink, summary
+from signal_trace.sinks.log import PREFIX, LogSink
+from signal_trace.summary import summary
 from tests.traces import CHECKOUT, EMPTY, FAILURE, LARGE
 
 if TYPE_CHECKING:

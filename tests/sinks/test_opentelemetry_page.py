@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from signal_trace.sinks.opentelemetry import BOUNDS_S, MOST_SERIES, OpenTelemetrySink
-from signal_trace.sinks.span_attributes import of_finding
+from signal_trace.span_attributes import of_finding
 from tests.sinks.test_opentelemetry import Telemetry
 from tests.test_docs import tables, text_of
 from tests.traces import CHECKOUT, IMPORT, LARGE, MS

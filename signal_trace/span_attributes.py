@@ -14,7 +14,7 @@ from signal_trace.durations import in_ms
 from signal_trace.outer_span import SPAN_ID, TRACE_FLAGS, TRACE_ID, TRACE_STATE
 from signal_trace.parts import Call, Error, Finding, Frame, Queries, Send
 from signal_trace.runs import Run, without_pk
-from signal_trace.sinks.log import summary
+from signal_trace.summary import summary
 from signal_trace.trace import Trace
 from signal_trace.tree import short_name
 
