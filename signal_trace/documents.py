@@ -111,13 +111,11 @@ def json_text(document: Any) -> str:
 
 
 def _fields(value: Any) -> Any:
-    kind = type(value)
-    if dataclasses.is_dataclass(kind):
-        names, values_of = _fields_of(kind)
-        return dict(zip(names, values_of(value), strict=True))
+    kind: type = type(value)
     if kind is datetime:
         return value.isoformat()
-    raise TypeError(f"JSON has no form for a {kind.__name__}")
+    names, values_of = _fields_of(kind)
+    return dict(zip(names, values_of(value), strict=True))
 
 
 # Documents are trees: nothing in them holds itself.
@@ -170,6 +168,8 @@ def _optional(cls: type) -> frozenset[str]:
 
 @functools.cache
 def _fields_of(cls: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """The fields' names, and what gives their values; TypeError for what is no
+    dataclass, and so has no form in JSON."""
     names = _field_names(cls)
     if len(names) > 1:
         return names, attrgetter(*names)

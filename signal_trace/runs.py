@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from signal_trace.parts import RETURNED, Call, Frame, Queries, Send
@@ -127,13 +128,13 @@ class _Shapes:
             self.sends[send.parent].append(send)
         # What is nested in a send began later, so that it has its number already.
         for send in reversed(trace.sends):
-            nested = [self.sends.get(call.id, []) for call in send.calls]
+            nested = [self.sends.get(call.id, ()) for call in send.calls]
             stands_out = (
                 send.error is not None
                 or send.duration_ns is None
                 or send.id in self._not_called
                 or any(map(_stands_out, send.calls))
-                or any(one.id in self._standing_out for each in nested for one in each)
+                or any(one.id in self._standing_out for one in chain(*nested))
             )
             if stands_out:
                 self._standing_out.add(send.id)
@@ -141,15 +142,16 @@ class _Shapes:
             self.of[send.id] = self._numbers.setdefault(shape, len(self._numbers))
 
     def _names(self, send: Send) -> frozenset[int]:
-        ids = [send.id, *(call.id for call in send.calls)]
-        return frozenset(place for one in ids for place in self._named.get(one, ()))
+        named = self._named
+        ids = [send.id, *[call.id for call in send.calls]]
+        return frozenset([place for id in ids if id in named for place in named[id]])
 
-    def _shape(self, send: Send, nested: list[list[Send]]) -> object:
+    def _shape(self, send: Send, nested: Sequence[Sequence[Send]]) -> object:
         calls = [
             (
                 (call.receiver, call.file, call.line, call.is_async),
                 # However often it sent these in turn.
-                tuple(dict.fromkeys(self.of[one.id] for one in each)),
+                tuple(dict.fromkeys([self.of[one.id] for one in each])) if each else (),
             )
             for call, each in zip(send.calls, nested, strict=True)
         ]

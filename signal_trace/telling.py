@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
+from collections.abc import Iterable
 
 from signal_trace.parts import (
     CANCELLED,
@@ -39,12 +41,12 @@ def arguments(send: Send | Run) -> list[str]:
     if NOT_TOLD in given.values():
         return list(given)
     names = ["created"] if "created" in given else []
-    names += [
-        name
-        for name in ("update_fields", "action", "pk_set")
-        if given.get(name) is not None
-    ]
-    names += [name for name in ("reverse", "raw") if given.get(name) is True]
+    for name in ("update_fields", "action", "pk_set"):
+        if given.get(name) is not None:
+            names.append(name)  # noqa: PERF401  # a list of its own takes longer
+    for name in ("reverse", "raw"):
+        if given.get(name) is True:
+            names.append(name)  # noqa: PERF401
     if given.get("instance") not in (None, sender(send)):
         names.append("instance")
     return [_argument(send, name) for name in names]
@@ -69,13 +71,19 @@ def place(one: Frame | Call | NotCalled) -> str:
     that Python imports from tell it; or with the folder that it is in."""
     if one.file is None:
         return ""
-    path = re.split(r"[/\\]", one.file)
-    start = None if isinstance(one, Frame) else _top_by_name(path, one.receiver)
+    receiver = "" if isinstance(one, Frame) else one.receiver
+    return f"{_from_top(one.file, receiver, tuple(sys.path))}:{one.line}"
+
+
+@functools.lru_cache(maxsize=10_000)
+def _from_top(file: str, receiver: str, search_path: tuple[str, ...]) -> str:
+    path = re.split(r"[/\\]", file)
+    start = _top_by_name(path, receiver) if receiver else None
     if start is None:
-        start = _top_by_folder(one.file)
+        start = _top_by_folder(file, search_path)
     if start is None:
         start = max(0, len(path) - 2)
-    return f"{'/'.join(path[start:])}:{one.line}"
+    return "/".join(path[start:])
 
 
 def _top_by_name(path: list[str], receiver: str) -> int | None:
@@ -88,13 +96,15 @@ def _top_by_name(path: list[str], receiver: str) -> int | None:
     return None
 
 
-def import_folders() -> list[str]:
+def import_folders(search_path: Iterable[str] | None = None) -> list[str]:
     """The folders that Python imports from."""
-    return [os.path.join(folder, "") for folder in sys.path if folder]  # noqa: PTH118
+    folders = sys.path if search_path is None else search_path
+    return [os.path.join(folder, "") for folder in folders if folder]  # noqa: PTH118
 
 
-def _top_by_folder(file: str) -> int | None:
-    inside = [folder for folder in import_folders() if file.startswith(folder)]
+def _top_by_folder(file: str, search_path: tuple[str, ...]) -> int | None:
+    folders = import_folders(search_path)
+    inside = [folder for folder in folders if file.startswith(folder)]
     return max(inside, key=len).count(os.sep) if inside else None
 
 

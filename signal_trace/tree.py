@@ -50,10 +50,11 @@ def _walk(
         yield depth, node
         below: Sequence[N | Node] = ()
         if isinstance(node, Send):
-            below = [*node.calls, *not_called[node.id]]
+            below = [*node.calls, *not_called.get(node.id, ())]
         elif isinstance(node, Call):
-            below = sends[node.id]
-        waiting += ((depth + 1, one) for one in reversed(below))
+            below = sends.get(node.id, ())
+        if below:
+            waiting += [(depth + 1, one) for one in reversed(below)]
 
 
 def unreceived_by_signal(trace: Trace) -> list[tuple[str, int, list[Unreceived]]]:

@@ -8,7 +8,7 @@ from typing import TextIO
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_noop
 
-from signal_trace.exports import html, json, jsonl, perfetto, speedscope, text
+from signal_trace.exports import html, json, jsonl, otlp, perfetto, speedscope, text
 from signal_trace.exports.formats import Format
 from signal_trace.trace import Trace
 
@@ -31,6 +31,7 @@ FORMATS = {
         ),
         Format("json", json.pieces, JSON, "json", "JSON", holds_many=False),
         Format("jsonl", jsonl.pieces, JSON_LINES, "jsonl", "JSON Lines"),
+        Format("otlp", otlp.pieces, JSON_LINES, "otlp.jsonl", "OpenTelemetry (OTLP)"),
         Format("perfetto", perfetto.pieces, JSON, "perfetto.json", "Perfetto"),
         Format("speedscope", speedscope.pieces, JSON, "speedscope.json", "speedscope"),
         Format(

@@ -23,7 +23,8 @@ def test_unknown_format_is_refused_with_a_list_of_them() -> None:
     with pytest.raises(ValueError, match="no format 'xml'") as caught:
         exports.get("xml")
     assert str(caught.value) == (
-        "no format 'xml'; the formats are html, json, jsonl, perfetto, speedscope, text"
+        "no format 'xml';"
+        " the formats are html, json, jsonl, otlp, perfetto, speedscope, text"
     )
 
 
@@ -122,6 +123,7 @@ def test_every_format_has_a_label_for_people(one: Format) -> None:
         ("json", "signal-trace-01234567.json"),
         ("jsonl", "signal-trace-01234567.jsonl"),
         ("speedscope", "signal-trace-01234567.speedscope.json"),
+        ("otlp", "signal-trace-01234567.otlp.jsonl"),
         ("perfetto", "signal-trace-01234567.perfetto.json"),
         ("text", "signal-trace-01234567.txt"),
     ],

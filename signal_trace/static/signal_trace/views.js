@@ -296,8 +296,8 @@ export class Views {
     async _copyText() {
         const { words } = this;
         const status = this.part("copy-status");
-        const inside = this._data("signal-trace-text");
-        let text = inside && JSON.parse(inside);
+        // A report has it, for those without scripts.
+        let text = document.querySelector(".st-report-text")?.textContent;
         if (!text) {
             try {
                 const answer = await fetch(this.settings.text_url, { credentials: "same-origin" });
