@@ -51,7 +51,7 @@ def from_plain(cls: type[T], value: Any) -> T:
 
 def _read(kind: Any, value: Any, where: str) -> Any:
     expected = required(kind)
-    if value is None and expected is not kind:
+    if value is None and expected != kind:
         return None
     kind, origin = expected, typing.get_origin(expected)
     if origin is tuple:

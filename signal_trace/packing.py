@@ -75,7 +75,7 @@ class _Packer:
     def pack(self, kind: Any, values: Values) -> Column:
         """The column of *values*, each of them of the *kind*, or None."""
         expected = required(kind)
-        is_optional, kind = expected is not kind, expected
+        is_optional, kind = expected != kind, expected
         origin = typing.get_origin(kind) or kind
         if is_dataclass(kind):
             cls = typing.cast(type, kind)

@@ -430,3 +430,9 @@ def test_the_example_of_a_format_of_ones_own_is_one(
     monkeypatch.syspath_prepend(tmp_path)
     first, *_ = CHECKOUT.export("shop_traces.RECEIVERS").splitlines()
     assert first == f"{CHECKOUT.id}\tshop.receivers.announce\t7000000"
+
+
+def test_the_example_of_the_schema_finds_it() -> None:
+    namespace: dict[str, Any] = {}
+    exec(dict(blocks("docs/exports.md", "python"))["schema"], namespace)
+    assert namespace["schema"]["properties"]["sends"]["type"] == "array"

@@ -149,6 +149,8 @@ def test_older_minor_version_without_new_keys_is_read() -> None:
         (("sends", 0, "error", "frames", 0), 5, "sends[0].error.frames[0] is not an"),
         (("not_called", 0, "send"), "1", "not_called[0].send is not an integer"),
         (("unreceived",), None, "unreceived is not a list"),
+        (("sends", 0, "stack"), None, "sends[0].stack is not a list: None"),
+        (("sends", 0, "arguments"), None, "sends[0].arguments is not an object: None"),
         (("unreceived", 1), {}, "unreceived[1].signal is missing"),
         (("started_at",), "2026", "started_at is not a date and time"),
     ],
