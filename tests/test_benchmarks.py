@@ -7,11 +7,12 @@ from pathlib import Path
 import pyperf
 import pytest
 
+from signal_trace import exports
 from tests.benchmarks import loaded, plan, promised, report, run
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.figures import Figure, low, slope, summarize
 from tests.benchmarks.measures import Measure, Result, evaluate, measures
-from tests.benchmarks.page import LOAD, PANEL, TRACING, put_in
+from tests.benchmarks.page import EXPORTS, LOAD, PANEL, TRACING, put_in
 from tests.benchmarks.rounds import ROOT, Cells, checkout
 
 
@@ -150,13 +151,16 @@ def test_only_what_stands_between_the_markers_is_rewritten() -> None:
     assert put_in(page, TRACING, "new\n") == expected
     with pytest.raises(ValueError, match="lacks"):
         put_in("a page", TRACING, "new")
-    for part in (TRACING, PANEL, LOAD):
+    for part in (TRACING, PANEL, EXPORTS, LOAD):
         assert put_in(run.PAGE.read_text(), part, "new")
 
 
 def test_of_the_panel_the_lower_quartile_counts() -> None:
-    made, opened = promised.results({"opened": [500, 310, 290], "made-5": [60]})
-    assert (made.measure.label, made.is_met) == (promised.PROMISES["made-5"][0], False)
+    made, opened = promised.results(
+        promised.PANEL, {"opened": [500, 310, 290], "made-5": [60]}
+    )
+    assert made.measure.label == promised.PANEL.promises["made-5"][0]
+    assert not made.is_met
     assert opened.figure == Figure(290, 290, 310)
     assert opened.is_met
 
@@ -205,6 +209,10 @@ def test_servers_are_compared_round_by_round() -> None:
     ]
 
 
+def test_every_format_is_measured() -> None:
+    assert set(promised.FORMATS) == set(exports.FORMATS)
+
+
 @pytest.mark.slow
 def test_everything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = run.PAGE.read_text()
@@ -212,11 +220,12 @@ def test_everything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     printed = capsys.readouterr().out
     for measure in measures():
         assert measure.label.replace("`", "") in printed
-    for label, _, _ in promised.PROMISES.values():
-        if "Chromium" not in label:
-            assert label in printed
     assert "uvicorn, everything kept, in the log: throughput" in printed
     assert "uvicorn: processor time a request (ms)" in printed
+    for part in (promised.PANEL, promised.EXPORTS):
+        for label, _, _ in part.promises.values():
+            if "Chromium" not in label:
+                assert label.replace("`", "") in printed
     saved = pyperf.BenchmarkSuite.load(str(tmp_path / "bench.json"))
     assert set(saved.get_benchmark_names()) >= {
         f"{workload.name} {contender}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
-TRACING, PANEL = "make bench", "make bench, the panel"
+TRACING = "make bench"
+PANEL = "make bench, the panel"
+EXPORTS = "make bench, the exports"
 LOAD = "make bench, under load"
 
 

@@ -1,4 +1,4 @@
-"""What is promised of the panel, and what was measured of it."""
+"""What is promised of the panel and of exports, and what was measured of them."""
 
 from __future__ import annotations
 
@@ -6,45 +6,84 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.figures import Figure, low
 from tests.benchmarks.measures import Measure, Result
 
-PROGRAM = Path(__file__).parent / "panel.py"
-
-#: By the names that `panel` has for them: what it is, and the most it may be.
-PROMISES = {
-    "size-1": ("stored, with 1 call to a send", 1_000_000, "bytes"),
-    "size-5": ("stored, with 5 calls to a send", 1_000_000, "bytes"),
-    "made-1": ("making and storing that, with 1 call to a send", 50, "ms"),
-    "made-5": ("making and storing that, with 5 calls to a send", 50, "ms"),
-    "grown": ("the page with the toolbar, against one with a single call", 30, "bytes"),
-    "opened": ("in Chromium: from the click to the rows", 300, "ms"),
-    "drawn": ("the same, from the server's answer", 300, "ms"),
-    "typed": ("the slowest letter typed into the filter", 100, "ms"),
-    "scrolled": ("the slowest frame in scrolling", 50, "ms"),
-}
+FOLDER = Path(__file__).parent
 
 
-def measure(checkout: Path, calls: int, times: int) -> list[Result]:
-    """Measure the panel of a checkout in a process of its own."""
+@dataclass(frozen=True)
+class Part:
+    """A program that measures a part, and what is promised of that: by the name that
+    the program has for it, what it is, the most it may be, and the unit."""
+
+    program: Path
+    promises: Mapping[str, tuple[str, float, str]]
+
+
+PANEL = Part(
+    FOLDER / "panel.py",
+    {
+        "size-1": ("stored, with 1 call to a send", 1_000_000, "bytes"),
+        "size-5": ("stored, with 5 calls to a send", 1_000_000, "bytes"),
+        "made-1": ("making and storing that, with 1 call to a send", 50, "ms"),
+        "made-5": ("making and storing that, with 5 calls to a send", 50, "ms"),
+        "grown": (
+            "the page with the toolbar, against one with a single call",
+            30,
+            "bytes",
+        ),
+        "opened": ("in Chromium: from the click to the rows", 300, "ms"),
+        "drawn": ("the same, from the server's answer", 300, "ms"),
+        "typed": ("the slowest letter typed into the filter", 100, "ms"),
+        "scrolled": ("the slowest frame in scrolling", 50, "ms"),
+    },
+)
+FORMATS = ("html", "json", "jsonl", "otlp", "perfetto", "speedscope", "text")
+EXPORTS = Part(
+    FOLDER / "exports.py",
+    {
+        f"{name}-{per_send}": (
+            f"`{name}`, with {per_send} call{'s' * (per_send > 1)} to a send",
+            2,
+            "x",
+        )
+        for name in FORMATS
+        for per_send in (1, 5)
+    }
+    | {
+        f"{name}-growth": (
+            f"`{name}`, per call, in a trace ten times as large",
+            1.2,
+            "x",
+        )
+        for name in FORMATS
+    },
+)
+
+
+def measure(part: Part, checkout: Path, *numbers: int) -> list[Result]:
+    """Measure a part of a checkout in a process of its own, which is given how much to
+    do."""
     made = subprocess.run(
-        [sys.executable, PROGRAM, checkout, str(calls), str(times)],
+        [sys.executable, part.program, checkout, *map(str, numbers)],
         stdout=subprocess.PIPE,
         check=True,
     )
-    return results(json.loads(made.stdout))
+    return results(part, json.loads(made.stdout))
 
 
-def results(samples: Mapping[str, Sequence[float]]) -> list[Result]:
+def results(part: Part, samples: Mapping[str, Sequence[float]]) -> list[Result]:
     """Of each the lower quartile, from the lowest to the median."""
     return [
         Result(
             Measure(label, lambda cells: 0, at_most=at_most, unit=unit),
             figure(samples[name]),
         )
-        for name, (label, at_most, unit) in PROMISES.items()
+        for name, (label, at_most, unit) in part.promises.items()
         if name in samples
     ]
 

@@ -17,19 +17,22 @@ from tests.benchmarks import loaded, machine, page, plan, promised, report, roun
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.measures import evaluate
 
-PANEL, LOAD = "panel", "load"
-APART = {PANEL, LOAD}
+PARTS = {
+    "panel": (promised.PANEL, page.PANEL),
+    "exports": (promised.EXPORTS, page.EXPORTS),
+}
+LOAD = "load"
 PAGE = rounds.ROOT / "docs/performance.md"
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     phases = plan.PHASES
-    apart = APART
+    parts = {*PARTS, LOAD}
     if options.only:
         names = set(options.only.split(","))
-        apart = APART & names
-        phases = plan.only(phases, names - APART) if names - APART else ()
+        parts &= names
+        phases = plan.only(phases, names - parts) if names - parts else ()
     if options.quick:
         phases = plan.quick(phases)
     if options.tiny:
@@ -57,16 +60,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\n{report.as_text(table)}")
     if options.output:
         machine.save(samples, options.output)
-    panels = []
-    if PANEL in apart:
-        tell(PANEL)
-        calls, times = (10_000, 5 if options.quick else 15)
-        panels = promised.measure(
-            checkout, *((100, 1) if options.tiny else (calls, times))
-        )
-        print(f"\n{report.as_text(report.promises(panels))}")
+    of_parts = {}
+    for name, (part, _) in PARTS.items():
+        if name in parts:
+            tell(name)
+            numbers = much_to_do(name, options)
+            of_parts[name] = report.promises(promised.measure(part, checkout, *numbers))
+            print(f"\n{report.as_text(of_parts[name])}")
     under_load = []
-    if LOAD in apart:
+    if LOAD in parts:
         tell(LOAD)
         under_load = measure_load(checkout, options.quick, options.tiny)
         for table in under_load:
@@ -75,10 +77,22 @@ def main(arguments: list[str] | None = None) -> int:
         page.rewrite(
             PAGE, page.TRACING, "\n\n".join([about, *map(report.as_markdown, tables)])
         )
-        page.rewrite(PAGE, page.PANEL, report.as_markdown(report.promises(panels)))
+        for name, (_, place) in PARTS.items():
+            page.rewrite(PAGE, place, report.as_markdown(of_parts[name]))
         page.rewrite(PAGE, page.LOAD, "\n\n".join(map(report.as_markdown, under_load)))
         print(f"\nWritten to {PAGE.relative_to(rounds.ROOT)}.")
     return 0
+
+
+def much_to_do(part: str, options: argparse.Namespace) -> tuple[int, ...]:
+    """How many calls a trace has, for exports also how many the largest one has, and
+    how often each is measured."""
+    times = 1 if options.tiny else 5 if options.quick else 15
+    if part == "panel":
+        return (100 if options.tiny else 10_000, times)
+    if options.tiny:
+        return (100, 1_000, times)
+    return (10_000, 100_000 if options.quick else 1_000_000, times)
 
 
 def measure_load(checkout: Path, quick: bool, tiny: bool) -> list[report.Table]:
@@ -92,7 +106,7 @@ def measure_load(checkout: Path, quick: bool, tiny: bool) -> list[report.Table]:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     names = [*CONTENDERS, *(one.name for one in plan.PHASES)]
     names += [one.name for one in plan.WORKLOADS]
-    names += sorted(APART)
+    names += [*PARTS, LOAD]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
