@@ -49,26 +49,20 @@ class _Writer:
             self.missed[one.send].append(one.receiver)
         # What is written of like ones.
         self.known: dict[object, str] = {}
-        # By how many picoseconds an event is written too short.
-        self.short: dict[int, int] = {}
 
     def events(self) -> Iterator[str]:
-        trace = self.trace
-        yield self.metadata("process_name", 0, trace.name or trace.kind)
-        every = list(lay_out(trace))
-        for track in range(1, 1 + max(one.track for one in every)):
-            yield self.metadata("thread_name", track, track_name(track))
-        leads_to: dict[int, list[Placed]] = defaultdict(list)
-        for one in every:
-            if one.around and one.around.node and not one.is_inside:
-                leads_to[id(one.around)].append(one)
-        for one in every:
+        yield self.metadata("process_name", 0, self.trace.name or self.trace.kind)
+        tracks = 0
+        for one in lay_out(self.trace):
+            tracks = max(tracks, one.track)
             yield self.complete(one)
-            for caused in leads_to.get(id(one), ()):
-                yield self.flow("s", one, caused)
-                yield self.flow("f", caused, caused)
+            if one.around and one.around.node and not one.is_inside:
+                yield self.flow("s", one.around, one)
+                yield self.flow("f", one, one)
             if details := self.own_details(one.node):
                 yield self.instant(one, details)
+        for track in range(1, tracks + 1):
+            yield self.metadata("thread_name", track, track_name(track))
 
     def complete(self, one: Placed) -> str:
         node = one.node
@@ -78,23 +72,8 @@ class _Writer:
             told = self.told_of_send(node)
         else:
             told = self.told_of_call(node)
-        duration = _microseconds(one.end - one.start, self.too_short(one))
+        duration = _microseconds(one.end - one.start, -one.early - one.late)
         return f'{{"ph": "X", {self.at(one)}, "dur": {duration}, {told}}}'
-
-    def too_short(self, one: Placed) -> int:
-        """By how many picoseconds to write it too short.
-
-        Viewers add start and duration as floating point numbers. What ends at the same
-        moment as what is around it, or where the next one begins, could seem to end
-        later for that.
-        """
-        around = one.around
-        short = 1 if one.is_touched else 0
-        if around and one.is_inside and around.end == one.end:
-            short = self.short.get(id(around), 0) + 1
-        if short:
-            self.short[id(one)] = short
-        return short
 
     def told_of_send(self, send: Send) -> str:
         name = frame_name(self.trace, send)
@@ -137,7 +116,7 @@ class _Writer:
         )
 
     def at(self, one: Placed) -> str:
-        start = _microseconds(one.start)
+        start = _microseconds(one.start, one.late)
         return f'"ts": {start}, "pid": {self.process}, "tid": {one.track}'
 
     def metadata(self, kind: str, track: int, name: str) -> str:
@@ -148,10 +127,10 @@ class _Writer:
         )
 
 
-def _microseconds(ns: int, ps_less: int = 0) -> str:
-    if not ps_less or not ns:
+def _microseconds(ns: int, more_ps: int) -> str:
+    if not more_ps:
         return f"{ns // 1000}.{ns % 1000:03}"
-    ps = ns * 1000 - ps_less
+    ps = max(0, ns * 1000 + more_ps)
     return f"{ps // 1_000_000}.{ps % 1_000_000:06}"
 
 

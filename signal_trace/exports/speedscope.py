@@ -26,13 +26,15 @@ def pieces(traces: Iterable[Trace]) -> Iterator[str]:
     yield f'{{"$schema": "{SCHEMA}", "exporter": "signal_trace", "profiles": ['
     separator = ""
     for trace in traces:
-        tracks: dict[int, list[Placed]] = defaultdict(list)
-        for placed in lay_out(trace):
-            tracks[placed.track].append(placed)
-        for track in sorted(tracks):
-            yield separator
-            yield from _profile(trace, track, tracks[track], frames)
-            separator = ", "
+        # Those of the first track are written as they come.
+        others: dict[int, list[Placed]] = defaultdict(list)
+        yield separator
+        yield from _profile(trace, 1, trace.duration_ns, _first(trace, others), frames)
+        for track in sorted(others):
+            end = max(one.end for one in others[track])
+            yield ", "
+            yield from _profile(trace, track, end, others[track], frames)
+        separator = ", "
     shared = [
         {"name": name, "file": file, "line": line}
         if file is not None and line is not None
@@ -42,13 +44,21 @@ def pieces(traces: Iterable[Trace]) -> Iterator[str]:
     yield f'], "shared": {{"frames": {json_text(shared)}}}}}'
 
 
+def _first(trace: Trace, others: dict[int, list[Placed]]) -> Iterator[Placed]:
+    """What is on the first track; the rest is put into *others*."""
+    for placed in lay_out(trace):
+        if placed.track == 1:
+            yield placed
+        else:
+            others[placed.track].append(placed)
+
+
 def _profile(
-    trace: Trace, track: int, placed: list[Placed], frames: Frames
+    trace: Trace, track: int, end: int, placed: Iterable[Placed], frames: Frames
 ) -> Iterator[str]:
     name = trace.name or trace.kind
     if track > 1:
         name = f"{name}, {track_name(track)}"
-    end = max(one.end for one in placed)
     yield (
         f'{{"type": "evented", "name": {json_text(name)}, "unit": "nanoseconds",'
         f' "startValue": 0, "endValue": {max(end, trace.duration_ns)}, "events": ['

@@ -22,8 +22,10 @@ class Placed:
     1.
 
     ``around`` is what caused it, and ``is_inside`` says whether it is nested in that on
-    the track as well. ``inner`` is what was placed inside of it last. ``is_touched``
-    says that the next one on the track begins at the moment when it ends.
+    the track as well. ``inner`` is what was placed inside of it last.
+
+    Where times are added up as floating point numbers, what only touches may seem to
+    overlap. So many picoseconds is it to begin ``late`` there, and to end ``early``.
     """
 
     node: Send | Call | None
@@ -33,7 +35,8 @@ class Placed:
     around: Placed | None
     is_inside: bool = False
     inner: Placed | None = None
-    is_touched: bool = False
+    late: int = 0
+    early: int = 0
 
     def has_room(self, start: int, end: int) -> bool:
         inner = self.inner
@@ -65,6 +68,10 @@ def lay_out(trace: Trace) -> Iterator[Placed]:
             before = around.inner
             placed = Placed(node, start, end, around.track, around, True)
             around.inner = placed
+            if start == around.start:
+                placed.late = around.late
+            if end == around.end:
+                placed.early = around.early + 1
         elif free and free[0][0] <= start:
             _, track = heapq.heappop(free)
             before = outermost[track]
@@ -74,7 +81,7 @@ def lay_out(trace: Trace) -> Iterator[Placed]:
             placed = Placed(node, start, end, len(outermost), around)
             outermost.append(placed)
         if before is not None and before.end == start:
-            before.is_touched = True
+            placed.late += 1
         above.append(placed)
         yield placed
 
