@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from signal_trace import exports
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Locator, Page
 
 AXE = "axe-core@4.14.1"
+
+
+def open_panel(page: Page) -> Locator:
+    page.locator("#djdt-SignalTracePanel a").click()
+    panel = page.locator(".signal-trace")
+    panel.locator(".st-view").wait_for()
+    return panel
+
+
+def download(page: Page, panel: Locator, format: str) -> Path:
+    menu = panel.locator(".st-menu")
+    if menu.get_attribute("open") is None:
+        menu.locator("summary").click()
+    with page.expect_download() as downloading:
+        label = exports.FORMATS[format].label
+        panel.get_by_role("link", name=f"Download {label}", exact=True).click()
+    return downloading.value.path()
 
 
 def figure(panel: Locator, label: str) -> str:

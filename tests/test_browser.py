@@ -10,16 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from signal_trace import Trace, exports
+from signal_trace import Trace
 from signal_trace.aggregates import by_receiver
 from signal_trace.durations import shown
 from tests.conftest import npm_package
-from tests.reading import AXE, choose, complaints, details, figure, lit_row, rows
+from tests.reading import (
+    AXE,
+    choose,
+    complaints,
+    details,
+    download,
+    figure,
+    lit_row,
+    open_panel,
+    rows,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Page
 
     from tests.conftest import DemoServer
 
@@ -35,23 +43,6 @@ def check_out(page: Page, server: DemoServer) -> None:
     page.goto(f"{server.url}/checkout/")
     page.locator("main form").get_by_role("button").first.click()
     page.wait_for_load_state()
-
-
-def open_panel(page: Page) -> Locator:
-    page.locator("#djdt-SignalTracePanel a").click()
-    panel = page.locator(".signal-trace")
-    panel.locator(".st-view").wait_for()
-    return panel
-
-
-def download(page: Page, panel: Locator, format: str) -> Path:
-    menu = panel.locator(".st-menu")
-    if menu.get_attribute("open") is None:
-        menu.locator("summary").click()
-    with page.expect_download() as downloading:
-        label = exports.FORMATS[format].label
-        panel.get_by_role("link", name=f"Download {label}", exact=True).click()
-    return downloading.value.path()
 
 
 def checkouts(server: DemoServer) -> list[dict[str, Any]]:
@@ -364,31 +355,3 @@ def test_nothing_hinders_those_who_need_help(
             assert complaints(page) == []
         room = panel.evaluate("one => [one.scrollWidth, one.clientWidth]")
         assert room[0] <= room[1]
-
-
-def test_the_export_opens_in_speedscope(
-    page: Page, demo_server: DemoServer, speedscope: Path
-) -> None:
-    check_out(page, demo_server)
-    panel = open_panel(page)
-    trace = Trace.load(download(page, panel, "json"))
-    exported = download(page, panel, "perfetto")
-
-    page.set_viewport_size({"width": 1200, "height": 3000})  # It draws visible rows.
-    page.goto(speedscope.as_uri())
-    page.locator("input[type=file]").set_input_files(exported)
-    page.get_by_text("Sandwich").click()
-    page.get_by_text(CHECK_ORDER).wait_for()
-    table = page.locator("table").last.inner_text()
-    receivers = {call.receiver for call in trace.calls}
-    # These ran while another async receiver did, and so are on the second track.
-    concurrent = {
-        "shop.receivers.warehouse.book_parcel",
-        "shop.receivers.audit.note_parcel",
-    }
-    assert {one for one in receivers if one in table} == receivers - concurrent
-    row = page.locator("tr", has_text=CHECK_ORDER).inner_text()
-    (check,) = [call for call in trace.calls if call.receiver == CHECK_ORDER]
-    assert check.duration_ns is not None
-    shown = [float(ms) for ms in re.findall(r"([\d.]+)ms", row)]
-    assert shown[0] == pytest.approx(check.duration_ns / 1e6, abs=0.01)

@@ -108,7 +108,7 @@ def growth(calls: int, many: int, times: int) -> Samples:
     for name in FORMATS:
         small, large = (
             [seconds(lambda: write(trace, name)) for _ in range(turns)]  # noqa: B023
-            for trace, turns in ((tenth, times), (whole, max(1, times // 5)))
+            for trace, turns in ((tenth, min(times, 5)), (whole, 1))
         )
         found[f"{name}-growth"] = [one / low(small) / 10 for one in large]
     return found
