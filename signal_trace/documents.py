@@ -168,8 +168,9 @@ def _optional(cls: type) -> frozenset[str]:
 
 @functools.cache
 def _fields_of(cls: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """The fields' names, and what gives their values; TypeError for what is no
-    dataclass, and so has no form in JSON."""
+    """The fields' names, and what gives their values."""
+    if not dataclasses.is_dataclass(cls):
+        raise TypeError(f"JSON has no form for a {cls.__name__}")
     names = _field_names(cls)
     if len(names) > 1:
         return names, attrgetter(*names)

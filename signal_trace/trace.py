@@ -169,7 +169,8 @@ class Trace:
         return cls.from_json(text, str(path))
 
     def export(self, format: str) -> str:
-        """The trace as text in one of the formats of `signal_trace.exports`.
+        """The trace as text in one of the formats of `signal_trace.exports`, or in that
+        of a dotted path to a `signal_trace.exports.Format`.
 
         Raises ValueError, which lists the formats, for one that does not exist.
         """

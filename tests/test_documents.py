@@ -149,6 +149,15 @@ def test_json_text_holds_no_number_that_json_does_not_have(number: float) -> Non
         json_text([number])
 
 
+def test_json_text_of_what_has_no_form_in_json_is_refused() -> None:
+    with pytest.raises(TypeError, match="^JSON has no form for a set$"):
+        json_text({"tags": {"tea"}})
+
+
+def test_json_text_of_a_dataclass_is_that_of_its_plain_form() -> None:
+    assert json.loads(json_text([WORK, Copy("B", 2)])) == [PLAIN, vars(Copy("B", 2))]
+
+
 @settings(max_examples=50)
 @given(traces())
 def test_pieces_are_the_same_text(trace: Trace) -> None:

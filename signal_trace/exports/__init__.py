@@ -15,7 +15,7 @@ from signal_trace.trace import Trace
 __all__ = ["FORMATS", "Format", "get", "write"]
 
 JSON = "application/json"
-# Of both there is no registered type; these are what others use.
+# No type is registered for them; this is what others use.
 JSON_LINES = "application/x-ndjson"
 
 FORMATS = {
