@@ -150,7 +150,7 @@ def test_json_text_holds_no_number_that_json_does_not_have(number: float) -> Non
 
 
 def test_json_text_of_what_has_no_form_in_json_is_refused() -> None:
-    with pytest.raises(TypeError, match="^JSON has no form for a set$"):
+    with pytest.raises(TypeError, match=r"^JSON has no form for a set$"):
         json_text({"tags": {"tea"}})
 
 
