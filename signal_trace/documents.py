@@ -14,11 +14,17 @@ import typing
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-KINDS = {str: "a string", int: "an integer", bool: "true or false", dict: "an object"}
+KINDS = {
+    str: "a string",
+    int: "an integer",
+    bool: "true or false",
+    dict: "an object",
+    list: "a list",
+}
 
 
 class DocumentError(ValueError):
@@ -46,56 +52,128 @@ def from_plain(cls: type[T], value: Any) -> T:
     Raises `DocumentError`, which names the place, what was expected there and what
     stands there.
     """
-    return typing.cast(T, _read(cls, value, ""))
+    try:
+        if type(value) is not dict:
+            raise _unexpected(dict, value)
+        read: Callable[[Any], T] = _reader(typing.cast(type, cls))
+        return read(value)
+    except _Misfit as misfit:
+        raise misfit.error() from None
 
 
-def _read(kind: Any, value: Any, where: str) -> Any:
-    expected = required(kind)
-    if value is None and expected != kind:
-        return None
-    kind, origin = expected, typing.get_origin(expected)
+class _Misfit(Exception):
+    """What stands at a place is not what should; the place is put together on the way
+    up, since hardly any document has one."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        self.place = ""
+
+    def at(self, step: str) -> Self:
+        self.place = f"{step}{self.place}"
+        return self
+
+    def error(self) -> DocumentError:
+        return DocumentError(f"{self.place[1:] or 'the document'} {self.problem}")
+
+
+# Makes of a plain value, of a type that was checked, what it stands for.
+_Reader = Callable[[Any], Any]
+
+
+@functools.cache
+def _reader(cls: type) -> _Reader:
+    """Reads the object that stands for a dataclass."""
+    kinds = field_types(cls)
+    fields = [
+        (field.name, *_expected(kind), required(kind) != kind, _default(field))
+        for field, kind in zip(dataclasses.fields(cls), kinds.values(), strict=True)
+    ]
+
+    def read(value: dict[str, Any]) -> Any:
+        values = []
+        name = ""
+        try:
+            for name, plain, inner, may_be_none, default in fields:
+                one = value.get(name, _MISSING)
+                if type(one) is plain:
+                    values.append(one if inner is None else inner(one))
+                elif one is None and may_be_none:
+                    values.append(None)
+                elif one is not _MISSING:
+                    raise _unexpected(plain, one, inner)
+                elif default is None:
+                    raise _Misfit("is missing")
+                else:
+                    values.append(default())
+        except _Misfit as misfit:
+            raise misfit.at(f".{name}") from None
+        return cls(*values)
+
+    return read
+
+
+def _expected(kind: Any) -> tuple[type, _Reader | None]:
+    """The plain type that stands for *kind*, and what reads it; None: it stands for
+    itself."""
+    kind = required(kind)
+    origin = typing.get_origin(kind)
     if origin is tuple:
-        if type(value) is not list:
-            raise _unexpected("a list", value, where)
-        item = typing.get_args(kind)[0]
-        return tuple(_read(item, one, f"{where}[{i}]") for i, one in enumerate(value))
+        return list, _list_reader(typing.get_args(kind)[0])
     if dataclasses.is_dataclass(kind):
-        return _read_fields(typing.cast(type, kind), value, where)
+        return dict, _reader(typing.cast(type, kind))
     if kind is datetime:
-        return _read_time(value, where)
-    kind = origin or kind
-    if type(value) is not kind:
-        raise _unexpected(KINDS[kind], value, where)
-    return value
+        return str, _read_time
+    return origin or kind, None
 
 
-def _read_fields(cls: type, value: Any, where: str) -> Any:
-    if type(value) is not dict:
-        raise _unexpected("an object", value, where)
-    prefix = f"{where}." if where else ""
-    fields = {}
-    for name, kind in field_types(cls).items():
-        if name in value:
-            fields[name] = _read(kind, value[name], f"{prefix}{name}")
-        elif name not in _optional(cls):
-            raise DocumentError(f"{prefix}{name} is missing")
-    return cls(**fields)
+def _list_reader(kind: Any) -> _Reader:
+    plain, inner = _expected(kind)
+
+    def read(value: list[Any]) -> Any:
+        items: list[Any] = []
+        try:
+            for one in value:
+                if type(one) is not plain:
+                    raise _unexpected(plain, one, inner)
+                items.append(one if inner is None else inner(one))
+        except _Misfit as misfit:
+            raise misfit.at(f"[{len(items)}]") from None
+        return tuple(items)
+
+    return read
 
 
-def _read_time(value: Any, where: str) -> datetime:
+def _default(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory
+    if field.default is not dataclasses.MISSING:
+        return lambda: field.default
+    return None
+
+
+_MISSING = object()
+
+
+def _read_time(value: str) -> datetime:
     try:
         time = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise _unexpected("a date and time", value, where) from None
+    except ValueError:
+        raise _Misfit(f"is not a date and time: {_shown(value)}") from None
     if time.tzinfo is None:
-        raise _unexpected("a date and time with its UTC offset", value, where)
+        problem = f"is not a date and time with its UTC offset: {_shown(value)}"
+        raise _Misfit(problem)
     return time
 
 
-def _unexpected(expected: str, value: Any, where: str) -> DocumentError:
+def _unexpected(plain: type, value: Any, read: _Reader | None = None) -> _Misfit:
+    expected = "a date and time" if read is _read_time else KINDS[plain]
+    return _Misfit(f"is not {expected}: {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
     shown = repr(value)
-    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    return DocumentError(f"{where or 'the document'} is not {expected}: {shown}")
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def json_text(document: Any) -> str:
@@ -153,17 +231,6 @@ def required(kind: Any) -> Any:
     if typing.get_origin(kind) is types.UnionType:
         (kind,) = set(typing.get_args(kind)) - {types.NoneType}
     return kind
-
-
-@functools.cache
-def _optional(cls: type) -> frozenset[str]:
-    """The fields of a dataclass that have a default."""
-    missing = dataclasses.MISSING
-    return frozenset(
-        field.name
-        for field in dataclasses.fields(cls)
-        if field.default is not missing or field.default_factory is not missing
-    )
 
 
 @functools.cache
