@@ -39,7 +39,7 @@ lint: $(VENV)/dev
 
 $(VENV)/demo: $(VENV)/made-of pyproject.toml
 	@echo "Installing the demo into $(VENV)"
-	@$(PIP) install --editable '.[toolbar]' --group demo
+	@$(PIP) install --editable '.[toolbar,cli]' --group demo
 	@touch $@
 
 $(VENV)/bench: $(VENV)/made-of pyproject.toml
@@ -49,7 +49,7 @@ $(VENV)/bench: $(VENV)/made-of pyproject.toml
 
 $(VENV)/dev: $(VENV)/made-of pyproject.toml
 	@echo "Installing the development tools into $(VENV)"
-	@$(PIP) install --editable '.[toolbar,otel]' --group dev
+	@$(PIP) install --editable '.[toolbar,otel,cli]' --group dev
 	@touch $@ $(VENV)/demo $(VENV)/bench
 
 # The environment is made again when it doesn't run, was left half-made, came along

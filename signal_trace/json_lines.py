@@ -28,12 +28,13 @@ def read(lines: Iterable[bytes], source: str = "") -> Iterator[Trace]:
         if not line.strip():
             continue
         try:
-            yield _trace(line, f"{source}, line {number}")
+            yield read_line(line, f"{source}, line {number}")
         except TraceError as error:
             warnings.warn(f"Passed over: {error}", TraceWarning, stacklevel=2)
 
 
-def _trace(line: bytes, source: str) -> Trace:
+def read_line(line: bytes, source: str = "") -> Trace:
+    """The trace in *line*; raises `TraceError`, which begins with *source*."""
     try:
         text = line.decode()
     except UnicodeDecodeError as error:

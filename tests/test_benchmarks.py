@@ -12,7 +12,7 @@ from tests.benchmarks import loaded, plan, promised, report, run
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.figures import Figure, low, slope, summarize
 from tests.benchmarks.measures import Measure, Result, evaluate, measures
-from tests.benchmarks.page import EXPORTS, LOAD, PANEL, TRACING, put_in
+from tests.benchmarks.page import COMMANDS, EXPORTS, LOAD, PANEL, TRACING, put_in
 from tests.benchmarks.rounds import ROOT, Cells, checkout
 
 
@@ -151,7 +151,7 @@ def test_only_what_stands_between_the_markers_is_rewritten() -> None:
     assert put_in(page, TRACING, "new\n") == expected
     with pytest.raises(ValueError, match="lacks"):
         put_in("a page", TRACING, "new")
-    for part in (TRACING, PANEL, EXPORTS, LOAD):
+    for part in (TRACING, PANEL, EXPORTS, LOAD, COMMANDS):
         assert put_in(run.PAGE.read_text(), part, "new")
 
 
@@ -222,7 +222,7 @@ def test_everything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         assert measure.label.replace("`", "") in printed
     assert "uvicorn, everything kept, in the log: throughput" in printed
     assert "uvicorn: processor time a request (ms)" in printed
-    for part in (promised.PANEL, promised.EXPORTS):
+    for part in (promised.PANEL, promised.EXPORTS, promised.COMMANDS):
         for label, _, _ in part.promises.values():
             if "Chromium" not in label:
                 assert label.replace("`", "") in printed

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from django.utils.module_loading import import_string
-from django.utils.translation import gettext_noop
+from django.utils.translation.trans_null import gettext_noop  # Asks no settings.
 
 from signal_trace.exports import html, json, jsonl, otlp, perfetto, speedscope, text
 from signal_trace.exports.formats import Format

@@ -32,6 +32,7 @@ from signal_trace.tree import (
 
 COLUMN = 11
 WIDTH = 118
+NO_FINDINGS = "No findings."
 MARKS = {PROBLEM: "✗", WARNING: "!", HINT: "·"}
 
 
@@ -46,6 +47,30 @@ def pieces(traces: Iterable[Trace]) -> Iterator[str]:
 
 
 def _lines(trace: Trace) -> Iterator[str]:
+    yield from heading(trace)
+    for finding in trace.findings:
+        yield from about(finding)
+    if not trace.findings:
+        yield NO_FINDINGS
+    yield from standing_out(trace)
+    if trace.sends:
+        yield ""
+        yield columns("total", "self")
+    for depth, node in walk_folded(trace):
+        yield f"{times(node)}  {'  ' * depth}{described(node)}"
+    for title, lines in sections(trace):
+        yield ""
+        yield title
+        yield from lines
+
+
+def columns(total: str, own: str) -> str:
+    """What stands to the left of the tree."""
+    return f"{total:>{COLUMN}} {own:>{COLUMN}}"
+
+
+def heading(trace: Trace) -> Iterator[str]:
+    """What the trace is of, and what it adds up to."""
     yield ", ".join(
         [
             f"{trace.name or trace.kind}: {shown(trace.duration_ns)}",
@@ -56,10 +81,10 @@ def _lines(trace: Trace) -> Iterator[str]:
         ]
     )
     yield f"started at {trace.started_at.isoformat(timespec='milliseconds')}"
-    for finding in trace.findings:
-        yield from _finding(finding)
-    if not trace.findings:
-        yield "No findings."
+
+
+def standing_out(trace: Trace) -> Iterator[str]:
+    """What failed, and what was slowest."""
     if trace.error is not None:
         yield f"✗ ended by {trace.error}"
     for _, call, error in failures(trace):
@@ -67,24 +92,30 @@ def _lines(trace: Trace) -> Iterator[str]:
     for call in slowest(trace, 1):
         kept = f" of the first {len(trace.sends):,} sends" if trace.omitted else ""
         yield f"slowest{kept}: {call.receiver}, {shown(call.self_ns)} of its own"
-    if trace.sends:
-        yield ""
-        yield f"{'total':>{COLUMN}} {'self':>{COLUMN}}"
-    for depth, node in walk_folded(trace):
-        total, own = _times(node)
-        indent = "  " * depth
-        yield f"{total:>{COLUMN}} {own:>{COLUMN}}  {indent}{_described(node)}"
-    yield from _omitted(trace)
-    yield from _other_senders(trace)
+
+
+def sections(trace: Trace) -> Iterator[tuple[str, list[str]]]:
+    """What comes below the tree: lists, each with its title."""
+    if trace.omitted:
+        more = _counted(trace.omitted_count, "more send")
+        title = f"{more}, beyond MAX_SENDS and only added up:"
+        yield title, list(_omitted(trace))
+    if others := list(_other_senders(trace)):
+        yield (
+            "receivers that are connected for other senders, and were not called:",
+            others,
+        )
     if trace.unreceived:
-        yield ""
-        yield f"{_counted(trace.unreceived_count, 'send')} that no receiver heard:"
-    for signal, count, by_sender in unreceived_by_signal(trace):
-        senders = ", ".join(f"{one.sender} ({one.count:,})" for one in by_sender)
-        yield f"{count:>{COLUMN},}  {short_name(signal)} from {senders}"
+        lines = []
+        for signal, count, by_sender in unreceived_by_signal(trace):
+            senders = ", ".join(f"{one.sender} ({one.count:,})" for one in by_sender)
+            lines.append(f"{count:>{COLUMN},}  {short_name(signal)} from {senders}")
+        title = f"{_counted(trace.unreceived_count, 'send')} that no receiver heard:"
+        yield title, lines
 
 
-def _finding(finding: Finding) -> Iterator[str]:
+def about(finding: Finding) -> Iterator[str]:
+    """What was found, what to do, and where, in lines of some length."""
     mark = MARKS.get(finding.level, "·")
     heading = f"{mark} {finding.level}: {finding.message}"
     for text, first in ((heading, ""), (finding.advice, "    ")):
@@ -101,11 +132,7 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 
 def _other_senders(trace: Trace) -> Iterator[str]:
-    others = other_senders(trace)
-    if others:
-        yield ""
-        yield "receivers that are connected for other senders, and were not called:"
-    for signal, missed in others:
+    for signal, missed in other_senders(trace):
         yield f"{len(missed):>{COLUMN},}  {short_name(signal)}"
         for one in missed:
             if one.near_miss is not None:
@@ -115,10 +142,6 @@ def _other_senders(trace: Trace) -> Iterator[str]:
 
 
 def _omitted(trace: Trace) -> Iterator[str]:
-    if trace.omitted:
-        yield ""
-        more = _counted(trace.omitted_count, "more send")
-        yield f"{more}, beyond MAX_SENDS and only added up:"
     for one in trace.omitted:
         name = f"▸ {short_name(one.signal)} from {one.sender}"
         raised = f", {one.failures:,} raised" if one.failures else ""
@@ -133,24 +156,32 @@ def _omitted(trace: Trace) -> Iterator[str]:
             yield f"{calls.count:>{COLUMN},}    {calls.receiver}: {times}{raised}"
 
 
-def _times(node: Node | Run) -> tuple[str, str]:
+def times(node: Node | Run) -> str:
+    """A node's total and self time, in two `columns`."""
     if isinstance(node, NotCalled):
-        return "", ""
-    return (
-        shown(node.duration_ns),
-        shown(node.self_ns) if isinstance(node, Call) else "",
-    )
+        return columns("", "")
+    own = shown(node.self_ns) if isinstance(node, Call) else ""
+    return columns(shown(node.duration_ns), own)
 
 
-def _described(node: Node | Run) -> str:
+def described(node: Node | Run) -> str:
+    """A node in one line, which begins with its name."""
     if isinstance(node, NotCalled):
-        return f"✗ {node.receiver} never ran: {telling.why_not_called(node)}"
+        return f"{named(node)} never ran: {telling.why_not_called(node)}"
     return _call(node) if isinstance(node, Call) else _send(node)
 
 
+def named(node: Node | Run) -> str:
+    """The beginning of that: its name."""
+    if isinstance(node, NotCalled):
+        return f"✗ {node.receiver}"
+    if isinstance(node, Call):
+        return node.receiver
+    return f"▸ {short_name(node.signal)} from {telling.sender(node)}"
+
+
 def _send(send: Send | Run) -> str:
-    times = f" × {send.count:,}" if isinstance(send, Run) else ""
-    text = f"▸ {short_name(send.signal)} from {telling.sender(send)}{times}"
+    text = named(send) + (f" × {send.count:,}" if isinstance(send, Run) else "")
     method = [] if send.method == "send" else [send.method]
     if details := ", ".join([*method, *telling.arguments(send)]):
         text += f" ({details})"
@@ -166,7 +197,7 @@ def _send(send: Send | Run) -> str:
 
 
 def _call(call: Call) -> str:
-    text = call.receiver
+    text = named(call)
     if call.is_async:
         waited = call.suspended_ns
         text += " (async)" if not waited else f" (async, suspended {shown(waited)})"

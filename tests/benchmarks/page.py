@@ -9,6 +9,7 @@ TRACING = "make bench"
 PANEL = "make bench, the panel"
 EXPORTS = "make bench, the exports"
 LOAD = "make bench, under load"
+COMMANDS = "make bench, the commands"
 
 
 def put_in(text: str, part: str, between: str) -> str:

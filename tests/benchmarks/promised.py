@@ -1,4 +1,4 @@
-"""What is promised of the panel and of exports, and what was measured of them."""
+"""What is promised of the panel, exports and commands, and what was measured."""
 
 from __future__ import annotations
 
@@ -61,6 +61,13 @@ EXPORTS = Part(
             "x",
         )
         for name in FORMATS
+    },
+)
+COMMANDS = Part(
+    FOLDER / "commands.py",
+    {
+        "top-memory": ("the most memory that `signaltrace top` has", 300, "MB"),
+        "top-time": ("the processor's time that it takes for a gigabyte", 60, "s"),
     },
 )
 

@@ -20,6 +20,7 @@ from tests.benchmarks.measures import evaluate
 PARTS = {
     "panel": (promised.PANEL, page.PANEL),
     "exports": (promised.EXPORTS, page.EXPORTS),
+    "commands": (promised.COMMANDS, page.COMMANDS),
 }
 LOAD = "load"
 PAGE = rounds.ROOT / "docs/performance.md"
@@ -85,9 +86,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def much_to_do(part: str, options: argparse.Namespace) -> tuple[int, ...]:
-    """How many calls a trace has, for exports also how many the largest one has, and
-    how often each is measured."""
+    """How many calls a trace has, for exports also how many the largest one has, for
+    commands how many megabytes a file has; and how often each is measured."""
     times = 1 if options.tiny else 5 if options.quick else 15
+    if part == "commands":
+        return (1, 1) if options.tiny else (100, 3) if options.quick else (1_000, 3)
     if part == "panel":
         return (100 if options.tiny else 10_000, times)
     if options.tiny:
