@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from signal_trace.entrance import Recording
-from signal_trace.parts import HINT, PROBLEM, WARNING
+from signal_trace.errors import CANCELLATION
+from signal_trace.parts import HINT, PROBLEM, WARNING, Call
 from signal_trace.trace import Trace
 
 LEVELS = (PROBLEM, WARNING, HINT)
@@ -49,18 +50,22 @@ class Rules:
 
 def has_failed(trace: Trace) -> bool:
     """Whether an exception ended it, a receiver raised, or the response is a server's
-    error."""
+    error. What was cancelled, as where a client went away, has not failed."""
     return (
-        trace.error is not None
+        _has_raised(trace)
         or _is_error(trace.attributes)
         or trace.omitted_failures > 0
-        or any(call.error for call in trace.calls)
+        or any(map(_has_raised, trace.calls))
     )
 
 
 def may_have_failed(recording: Recording) -> bool:
     """False where `has_failed` is certainly so of the trace."""
     return _is_error(recording.attributes) or recording.may_have_failed
+
+
+def _has_raised(what: Trace | Call) -> bool:
+    return what.error is not None and what.error.type != CANCELLATION
 
 
 def _is_error(attributes: Mapping[str, Any]) -> bool:

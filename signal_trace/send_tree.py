@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,9 +10,10 @@ from signal_trace import arguments
 from signal_trace.call_sites import Place, line_of
 from signal_trace.connected import Connections
 from signal_trace.durations import covered
+from signal_trace.errors import CANCELLATION
 from signal_trace.ignoring import ignores_kind
 from signal_trace.missed import SentSignals
-from signal_trace.names import app_label, type_name
+from signal_trace.names import app_label
 from signal_trace.parts import (
     CANCELLED,
     CANCELLED_BY_SIBLING,
@@ -38,8 +38,6 @@ from signal_trace.send_kinds import SendKind
 # On Django before 6.1 two receivers of one `asend` may raise at once, and only the
 # first exception is ever seen.
 DROPPED_ERROR = Error("an exception that was dropped", None, ())
-
-CANCELLATION = type_name(asyncio.CancelledError)
 
 
 def inner_windows(windows: list[Window]) -> dict[int, int]:

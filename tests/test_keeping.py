@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,6 +87,23 @@ def test_failure_that_is_only_counted(settings: Settings) -> None:
     assert recording.trace.sends == ()
     assert says(Rules(failed=True), recording) == (None, True)
     assert says(Rules(failed=True), recorded(fine, sends=3000)) == (False, False)
+
+
+def test_cancellation_is_no_failure() -> None:
+    def cancelled(sender: Any, **named: Any) -> None:
+        raise asyncio.CancelledError
+
+    went.connect(cancelled)
+    recording = signal_trace.record("a")
+    try:
+        with pytest.raises(asyncio.CancelledError), recording:
+            went.send(None)
+    finally:
+        went.disconnect(cancelled)
+    trace = recording.trace
+    assert trace.error is not None
+    assert trace.sends[0].calls[0].error is not None
+    assert says(Rules(failed=True), recording) == (None, False)
 
 
 def test_ignored_failure_is_none(settings: Settings) -> None:

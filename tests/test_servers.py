@@ -146,9 +146,10 @@ def test_whole_requests_are_traced_each_with_its_own_sends(
         for send in trace.sends:
             by_signal.setdefault(send.signal, set()).add(send.sender)
         assert by_signal["tests.app.signals.opened"] == {f"tests.senders.{name}"}
-        assert trace.sends[0].signal == "django.core.signals.request_started"
-        assert trace.sends[-1].signal == "django.core.signals.request_finished"
-        assert len(trace.sends) == 11
+        signals = [send.signal for send in trace.sends]
+        assert signals[0] == "django.core.signals.request_started", signals
+        assert signals[-1] == "django.core.signals.request_finished", signals
+        assert len(signals) == 11, signals
 
 
 def wait_for_lines(file: Path) -> None:
