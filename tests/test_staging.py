@@ -75,6 +75,7 @@ class Project:
             shell=True,
             cwd=self.folder,
             env=environment(),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,

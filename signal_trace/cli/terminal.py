@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, TextIO
@@ -35,8 +37,7 @@ class Terminal:
         ``files``. Where what is read is printed at once, a bar would be in its way:
         that is *with_bar* False."""
         if not given:
-            is_piped = self.stdin is not None and not self.stdin.isatty()
-            given = [STDIN] if is_piped else self.files()
+            given = [STDIN] if self._is_piped() else self.files()
         if not given:
             raise Misuse(
                 "no FILE was given: name files or folders with traces,"
@@ -62,6 +63,17 @@ class Terminal:
                 self.err.line(one, lead="  ")
             if (more := found.count - len(found.told)) > 0:
                 self.err.line(f"and {more:,} more", lead="  ")
+
+    def _is_piped(self) -> bool:
+        """Whether somebody has given us something to read: no terminal, and no
+        /dev/null, as servers and containers have it."""
+        if self.stdin is None or self.stdin.isatty():
+            return False
+        try:
+            mode = os.fstat(self.stdin.fileno()).st_mode
+        except OSError:  # It is no file at all.
+            return True
+        return not stat.S_ISCHR(mode)
 
     def _binary_stdin(self) -> BinaryIO:
         if self.stdin is None:

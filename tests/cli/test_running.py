@@ -189,17 +189,19 @@ def test_djangos_own_options_are_taken_where_people_write_them(
     assert ended.returncode == 0
 
 
-def test_file_sinks_files_are_read_where_none_is_named(
-    monkeypatch: pytest.MonkeyPatch, settings: Any
+@pytest.mark.parametrize("stdin", ["closed", "null"])
+def test_file_sinks_files_are_read_where_none_is_named_or_piped_in(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, stdin: str
 ) -> None:
     path = write(Path("five.jsonl").absolute(), FIVE)
     sink = {"BACKEND": "signal_trace.sinks.FileSink", "OPTIONS": {"path": str(path)}}
     settings.SIGNAL_TRACE = {"SINKS": [sink]}
-    monkeypatch.setattr(sys, "stdin", None)
-    assert len(signaltrace("list").splitlines()) == 6
-    settings.SIGNAL_TRACE = {}
-    with pytest.raises(CommandError, match="no FILE was given"):
-        signaltrace("list")
+    with Path(os.devnull).open() as null:
+        monkeypatch.setattr(sys, "stdin", None if stdin == "closed" else null)
+        assert len(signaltrace("list").splitlines()) == 6
+        settings.SIGNAL_TRACE = {}
+        with pytest.raises(CommandError, match="no FILE was given"):
+            signaltrace("list")
 
 
 def test_every_command_is_there() -> None:
