@@ -12,9 +12,10 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -207,16 +208,20 @@ def demo_server(
 def npm_package(name: str) -> Path:
     """Where a package from npm is, such as ``"axe-core@4.11.0"``, once fetched."""
     bare = name.partition("@")[0]
-    folder = ROOT / ".cache" / bare
-    package = folder / "node_modules" / bare
-    if not package.exists():
+    folder = ROOT / ".cache" / name
+    if not folder.exists():
         npm = shutil.which("npm")
         if npm is None:
             missing(bare, "install npm", "REQUIRE_BROWSER")
-        subprocess.run(
-            [npm, "install", "--no-save", "--prefix", folder, name], check=True
-        )
-    return package
+        folder.parent.mkdir(exist_ok=True)
+        # Tests run side by side: others see all of it or nothing.
+        with TemporaryDirectory(dir=folder.parent) as made:
+            subprocess.run(
+                [npm, "install", "--no-save", "--prefix", made, name], check=True
+            )
+            with suppress(OSError):  # Another was faster.
+                (Path(made) / "node_modules").rename(folder)
+    return folder / bare
 
 
 @pytest.fixture(scope="session")
