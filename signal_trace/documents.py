@@ -12,7 +12,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Self, TypeVar
 
@@ -163,6 +163,10 @@ def _read_time(value: str) -> datetime:
     if time.tzinfo is None:
         problem = f"is not a date and time with its UTC offset: {_shown(value)}"
         raise _Misfit(problem)
+    try:
+        time.astimezone(UTC)
+    except OverflowError:
+        raise _Misfit(f"is not a date and time: {_shown(value)}") from None
     return time
 
 

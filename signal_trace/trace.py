@@ -8,6 +8,8 @@ of a monotonic clock, counted from the trace's start.
 from __future__ import annotations
 
 import json
+import math
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from os import PathLike
@@ -30,6 +32,8 @@ from signal_trace.parts import (
 )
 
 VERSION = "1.1"
+
+_is_id = re.compile("[0-9a-f]{32}").fullmatch
 
 
 class TraceError(ValueError):
@@ -140,7 +144,9 @@ class Trace:
         if not text.strip():
             raise _error(source, "empty")
         try:
-            document = json.loads(text, parse_constant=_refuse_constant)
+            document = json.loads(
+                text, parse_constant=_refuse_constant, parse_float=_finite
+            )
         except json.JSONDecodeError as error:
             at = f"line {error.lineno} column {error.colno}"
             written = text.rstrip()
@@ -191,8 +197,11 @@ def _check_version(document: Any) -> None:
 
 
 def _check_ids(trace: Trace) -> None:
-    """See to it that sends and calls form a tree: `tree.walk` would lose what hangs
-    on nothing, and never end in a circle."""
+    """See to it that the trace's id can be that of a file or a span, and that sends and
+    calls form a tree: `tree.walk` would lose what hangs on nothing, and never end in a
+    circle."""
+    if not _is_id(trace.id):
+        raise DocumentError(f"id is not 32 hexadecimal digits: {trace.id[:40]!r}")
     sends: set[int] = set()
     calls: set[int | None] = {None}
     for i, send in enumerate(trace.sends):
@@ -209,6 +218,13 @@ def _check_ids(trace: Trace) -> None:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no value of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]} is larger than a number can be")
+    return number
 
 
 def _error(source: str, problem: str) -> TraceError:

@@ -102,6 +102,16 @@ def test_time_of_another_zone_is_read() -> None:
         (("added_at",), "soon", "added_at is not a date and time: 'soon'"),
         (
             ("added_at",),
+            "0001-01-01T00:00:00+14:00",
+            "added_at is not a date and time: '0001-01-01T00:00:00+14:00'",
+        ),
+        (
+            ("added_at",),
+            "9999-12-31T23:59:59-14:00",
+            "added_at is not a date and time: '9999-12-31T23:59:59-14:00'",
+        ),
+        (
+            ("added_at",),
             "2026-01-02T03:04:05",
             (
                 "added_at is not a date and time with its UTC offset:"

@@ -103,10 +103,11 @@ def test_json_that_is_no_trace_is_refused(text: str) -> None:
         ('{"a": }}', "not a trace: Expecting value at line 1 column 7"),
         ('{"a": NaN}', "not a trace: NaN is no value of JSON"),
         ('{"a": -Infinity}', "not a trace: -Infinity is no value of JSON"),
+        ('{"a": -1e400}', "not a trace: -1e400 is larger than a number can be"),
         ('{"a": ' + "1" * 5000 + "}", "not a trace: Exceeds the limit"),
         ("[" * 100_000 + "]" * 100_000, "not a trace: it is nested too deeply"),
     ],
-    ids=["text", "html", "json", "nan", "infinity", "digits", "depth"],
+    ids=["text", "html", "json", "nan", "infinity", "large", "digits", "depth"],
 )
 def test_text_that_is_no_json_is_refused(text: str, message: str) -> None:
     with pytest.raises(TraceError) as caught:

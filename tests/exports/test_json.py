@@ -52,6 +52,9 @@ def test_document_of_a_newer_minor_version_is_what_the_schema_says() -> None:
     [
         (("version",), "2.0"),
         (("version",), 1),
+        (("id",), ""),
+        (("id",), "../../etc/passwd"),
+        (("id",), "A" * 32),
         (("sends",), {}),
         (("sends", 0, "calls", 0, "line"), "12"),
         (("sends", 0, "calls", 0, "error"), "ValueError"),
