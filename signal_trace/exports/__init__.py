@@ -53,16 +53,19 @@ def get(name: str) -> Format:
     if name in FORMATS:
         return FORMATS[name]
     problem = f"; the formats are {', '.join(FORMATS)}"
-    if "." in name:
+    cause: Exception | None = None
+    if "." in name and all(name.split(".")):
         try:
             found = import_string(name)
         except ImportError as error:
-            problem = f": {error}"
+            cause, problem = error, f": {error}"
+        except Exception as error:  # The module may do anything, and ask for settings.
+            cause, problem = error, f": {type(error).__name__}: {error}"
         else:
             if isinstance(found, Format):
                 return found
             problem = ", which is no signal_trace.exports.Format"
-    raise ValueError(f"no format {name!r}{problem}")
+    raise ValueError(f"no format {name!r}{problem}") from cause
 
 
 def write(traces: Iterable[Trace], format: str, file: TextIO) -> None:

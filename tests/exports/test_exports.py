@@ -42,6 +42,8 @@ def test_format_of_ones_own_is_found_by_its_dotted_path() -> None:
     ("path", "problem"),
     [
         ("nowhere.at.all", ": No module named 'nowhere'"),
+        (".OWN", "; the formats are html,"),
+        ("..", "; the formats are html,"),
         (f"{__name__}.OWM", f': Module "{__name__}" does not define a "OWM"'),
         (f"{__name__}.NO_FORMAT", ", which is no signal_trace.exports.Format"),
     ],
