@@ -42,13 +42,15 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     format = writing.format_of(options.format, options.output)
-    path = options.output and writing.check(options.output, force=options.force)
+    path = None
+    if options.output is not None:
+        path = writing.check(options.output, force=options.force)
     id, files = picking.split(options.given)
     wanted = filters.chosen(options)
     read = terminal.read(
         files,
         picking.containing(id),
-        with_bar=bool(path) or not terminal.out.is_terminal,
+        with_bar=path is not None or not terminal.out.is_terminal,
     )
     pieces = format.pieces(_asked_for(filter(wanted, read), id, format))
     if path:

@@ -135,6 +135,8 @@ class Reader:
 def _files(given: str) -> list[Path | None]:
     if given == STDIN:
         return [None]
+    if not given:  # To Path it is the folder that one is in.
+        raise Misuse("the name of a file is empty")
     path = Path(given)
     try:
         if path.is_dir():

@@ -49,10 +49,13 @@ def run(options: argparse.Namespace, terminal: Terminal, program: str) -> None:
 
     What it prints is its own. Its tree comes after it, on standard error.
     """
-    if options.format and not options.output:
+    if options.output is not None:
+        path = writing.check(options.output, force=options.force)
+        format = writing.format_of(options.format, options.output)
+    elif options.format is None:
+        path = None
+    else:
         raise Misuse("--format is for --output FILE: the command prints on the other")
-    format = options.output and writing.format_of(options.format, options.output)
-    path = options.output and writing.check(options.output, force=options.force)
     utility = ManagementUtility([program, options.command, *options.arguments])
     command = utility.fetch_command(options.command)
     recordings = _recorded(command, options.command)
@@ -60,7 +63,7 @@ def run(options: argparse.Namespace, terminal: Terminal, program: str) -> None:
     def tell() -> None:
         for recording in recordings:
             trace: Trace = recording.trace
-            if path:
+            if path is not None:
                 writing.to_file(format.pieces([trace]), path)
                 terminal.err.line(f"Written to {options.output}")
             else:

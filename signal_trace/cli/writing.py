@@ -30,6 +30,8 @@ def format_of(name: str | None, output: str | None) -> Format:
 
 def check(output: str, *, force: bool) -> Path:
     """Where to write *output*; raises `Failure` where that can't be."""
+    if output in ("", "-"):
+        raise Misuse(f"--output {output!r} names no file; name one, or leave it out")
     path = Path(os.path.realpath(output))
     try:
         if path.is_dir():

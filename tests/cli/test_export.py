@@ -165,6 +165,28 @@ def test_place_where_nothing_can_be_written(
     assert not Path("/dev/null").is_file()
 
 
+def test_format_whose_module_fails(
+    run: Run, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("no_formats.py").write_text("raise RuntimeError('there is no project')")
+    monkeypatch.syspath_prepend(Path.cwd())
+    ended = run("export", checkout, "--format=no_formats.OWN")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err == (
+        "signal_trace: no format 'no_formats.OWN': RuntimeError: there is no project\n"
+    )
+
+
+@pytest.mark.parametrize("output", ["", "-"])
+def test_output_that_names_no_file(run: Run, checkout: Path, output: str) -> None:
+    ended = run("export", checkout, "--format=json", "--output", output)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err == (
+        f"signal_trace: --output {output!r} names no file; name one, or leave it out\n"
+    )
+    assert files() == {"checkout.json"}
+
+
 def test_long_name_that_fits(run: Run, checkout: Path) -> None:
     output = f"{'x' * 250}.json"
     assert run("export", checkout, "--output", output).status == 0

@@ -209,6 +209,11 @@ def test_name_that_no_file_can_have() -> None:
         reader("a\0b")
 
 
+def test_empty_name_is_not_the_folder_one_is_in(five: Path) -> None:
+    with pytest.raises(Misuse, match=r"^the name of a file is empty"):
+        reader(five, "")
+
+
 def test_name_with_control_characters_is_made_visible() -> None:
     with pytest.raises(Failure) as caught:
         reader("a\x1b[2Jb")
