@@ -135,6 +135,12 @@ def test_file_that_exists_is_said_before_the_command_runs() -> None:
     assert run("--output=out.json", "--force", "open_things", "a").returncode == 0
 
 
+def test_output_that_names_no_file_is_said_before_the_command_runs() -> None:
+    ended = run("--output=", "open_things", "a")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--output '' names no file" in ended.stderr
+
+
 def test_format_without_a_file_is_refused() -> None:
     ended = run("--format=json", "open_things", "a")
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -209,4 +215,4 @@ def test_every_command_is_there() -> None:
     usage = command.create_parser("manage.py", "signaltrace").format_help()
     for name in ("run", "token", *commands.COMMANDS):
         assert f"\n    {name} " in usage
-    assert "exit status:" in usage
+    assert usage.endswith(commands.EXIT_STATUS)

@@ -7,7 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO, cast
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    DjangoHelpFormatter,
+)
 
 from signal_trace import on_demand
 from signal_trace.cli import commands, running
@@ -17,6 +22,10 @@ from signal_trace.cli.terminal import Terminal
 from signal_trace.sinks import FileSink, configured
 
 DAY = 24 * 60
+
+
+class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Django's, with the lines of the exit statuses as they are."""
 
 
 class Command(BaseCommand):
@@ -33,6 +42,7 @@ class Command(BaseCommand):
             subcommand,
             allow_abbrev=False,
             epilog=commands.EXIT_STATUS,
+            formatter_class=_HelpFormatter,
             **kwargs,
         )
 
