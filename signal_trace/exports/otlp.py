@@ -39,11 +39,12 @@ def pieces(traces: Iterable[Trace]) -> Iterator[str]:
     for trace in traces:
         length = 0
         for text in _spans(trace):
-            if length and length + len(text) > LONGEST_LINE:
+            more = len(text if text.isascii() else text.encode())
+            if length and length + more > LONGEST_LINE:
                 yield "]}]}]}\n"
                 length = 0
             yield f",{text}" if length else f"{opening}{text}"
-            length += len(text)
+            length += more
         yield "]}]}]}\n"
 
 

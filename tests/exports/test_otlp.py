@@ -201,6 +201,15 @@ def test_large_trace_is_on_lines_that_a_collector_reads(
     assert spans(IMPORT) == whole
 
 
+def test_lines_are_no_longer_in_bytes_where_names_are_not_ascii(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(otlp, "LONGEST_LINE", 20_000)
+    sends = tuple(replace(send, sender="注文" * 1_000) for send in IMPORT.sends)
+    lines = text_of(replace(IMPORT, sends=sends)).encode().splitlines()
+    assert max(map(len, lines)) < 21_000
+
+
 def test_what_is_no_text_or_no_integer_of_64_bits_is_a_text_that_tells_it() -> None:
     trace = replace(
         CHECKOUT, attributes={"file": "caf\udce9", "large": 2**63, "small": -(2**63)}
