@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import heapq
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC
 from typing import Any
@@ -80,20 +81,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     wanted = filters.chosen(options)
-    rows = [_listed(one) for one in terminal.read(options.files) if wanted(one)]
-    rows.sort(key=ORDERS[options.sort])
-    shown_rows = rows if options.limit is None else rows[: options.limit]
+    count = 0
+
+    def found() -> Iterator[Listed]:
+        nonlocal count
+        for trace in filter(wanted, terminal.read(options.files)):
+            count += 1
+            yield _listed(trace)
+
+    order = ORDERS[options.sort]
+    rows = (
+        sorted(found(), key=order)
+        if options.limit is None
+        else heapq.nsmallest(options.limit, found(), key=order)
+    )
     if options.json:
-        text = json.dumps([asdict(one) for one in shown_rows], indent=2)
+        text = json.dumps([asdict(one) for one in rows], indent=2)
         terminal.out.stream.write(f"{text}\n")
         return 0
     if not rows:
         terminal.err.line("No trace is like that.")
         return 0
-    terminal.out.table(HEADINGS, [_row(one) for one in shown_rows])
-    if len(shown_rows) < len(rows):
-        more = f"… and {len(rows) - len(shown_rows):,} more"
-        terminal.out.line((more, "faint"))
+    terminal.out.table(HEADINGS, [_row(one) for one in rows])
+    if len(rows) < count:
+        terminal.out.line((f"… and {count - len(rows):,} more", "faint"))
     return 0
 
 

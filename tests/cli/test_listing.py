@@ -3,9 +3,13 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 import pytest
 
+from signal_trace.cli import listing
+from signal_trace.cli.listing import Listed
 from tests.cli.conftest import FIVE, Run, numbered, write
 from tests.traces import LARGE
 
@@ -58,6 +62,28 @@ def test_limit(run: Run, five: Path) -> None:
     out = run("list", "--limit=2", five).out
     assert ids(out) == ["a0000001", "a0000002", "…"]
     assert out.endswith("… and 3 more\n")
+
+
+def test_no_more_is_kept_than_the_limit(
+    run: Run, five: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: WeakSet[Listed] = WeakSet()
+    most = 0
+
+    class Watched(Listed):  # Without slots, so that it can be watched.
+        def __hash__(self) -> int:
+            return id(self)
+
+        def __init__(self, **given: Any) -> None:
+            nonlocal most
+            super().__init__(**given)
+            kept.add(self)
+            most = max(most, len(kept))
+
+    monkeypatch.setattr(listing, "Listed", Watched)
+    out = run("list", "--limit=2", "--sort=duration", five, five, five).out
+    assert ids(out) == ["a0000005", "a0000005", "…"]
+    assert 2 <= most <= 4
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "x", "1.5"])
