@@ -38,8 +38,8 @@ KINDS = {
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of a receiver: in so many traces, and of each of these the time
-    and the queries of its own."""
+    """What was seen of a receiver: in so many traces, and of each of these in which all
+    of its calls finished, the time and the queries of its own."""
 
     traces: int = 0
     calls: int = 0
@@ -60,18 +60,21 @@ class Side:
     def add(self, trace: Trace) -> None:
         self.traces += 1
         self.duration_ns.add(trace.duration_ns)
+        unfinished = {one.receiver for one in trace.calls if one.duration_ns is None}
         for one in aggregates.by_receiver(trace):
             seen = self.receivers.setdefault(one.name, Seen())
             seen.traces += 1
             seen.calls += one.count
             seen.failures += one.failures
-            seen.self_ns.add(one.self_ns)
-            seen.queries.add(one.queries)
+            if one.name not in unfinished:
+                seen.self_ns.add(one.self_ns)
+                seen.queries.add(one.queries)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A receiver on one side; None for its medians: it was not called."""
+    """A receiver on one side; None for its medians: it was not called, or never
+    finished."""
 
     traces: int = 0
     calls: int = 0
@@ -151,8 +154,10 @@ def _told(side: Side, name: str) -> Told:
     seen = side.receivers.get(name)
     if seen is None:
         return Told()
-    own, queries = median(seen.self_ns), median(seen.queries)
-    return Told(seen.traces, seen.calls, seen.failures, own, queries)
+    counts = (seen.traces, seen.calls, seen.failures)
+    if not seen.self_ns.count:
+        return Told(*counts)
+    return Told(*counts, median(seen.self_ns), median(seen.queries))
 
 
 def value_of(one: Median | None) -> int:

@@ -251,3 +251,26 @@ def test_what_makes_no_sense(
     ended = run("compare", *arguments)
     assert (ended.status, ended.out) == (status, "")
     assert problem in ended.err
+
+
+def unfinished(trace: Trace) -> Trace:
+    def left(call: Call) -> Call:
+        return replace(call, duration_ns=None, self_ns=None)
+
+    sends = (replace(one, calls=tuple(map(left, one.calls))) for one in trace.sends)
+    return replace(trace, sends=tuple(sends))
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_what_never_finished_did_not_get_faster(
+    run: Run, tmp_path: Path, count: int
+) -> None:
+    before = many(count, ("slow", 10.0, 3, False))
+    paths = (
+        write(tmp_path / "before.jsonl", before),
+        write(tmp_path / "after.jsonl", list(map(unfinished, before))),
+    )
+    for order in (paths, paths[::-1]):
+        ended = run("compare", "--json", *order)
+        assert (ended.status, ended.err) == (0, "")
+        assert json.loads(ended.out)["changes"] == []
