@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -58,6 +59,8 @@ def to_file(pieces: Iterable[str], path: Path) -> None:
             with temporary.open(
                 "x", encoding="utf-8", errors="backslashreplace", newline="\n"
             ) as file:
+                with suppress(OSError):  # There may be none, or none that has modes.
+                    shutil.copymode(path, temporary)
                 file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -262,6 +263,16 @@ def test_new_file_has_the_usual_permissions(run: Run, checkout: Path) -> None:
     Path("usual").touch()
     run("export", checkout, "--output=out.json")
     assert Path("out.json").stat().st_mode == Path("usual").stat().st_mode
+
+
+def test_file_that_is_replaced_keeps_its_permissions(run: Run, checkout: Path) -> None:
+    path = Path("out.json")
+    for mode in (0o600, 0o664):
+        path.touch()
+        path.chmod(mode)
+        run("export", checkout, "--output=out.json", "--force")
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        assert Trace.load(path) == CHECKOUT
 
 
 def test_what_is_already_there_when_it_is_checked() -> None:
