@@ -34,10 +34,10 @@ class SignalName:
     def name(self) -> str:
         # Signals that nothing binds are asked for again and again: they are looked
         # for again when there are other modules.
-        if self._name is None and self._modules != len(sys.modules):
-            self._modules = len(sys.modules)
+        if self._name is None and self._modules != (modules := len(sys.modules)):
             signal = self._signal()
             self._name = None if signal is None else _find_name(signal)
+            self._modules = modules
         return self._name or self._unnamed
 
 
@@ -74,14 +74,15 @@ def _find_name(signal: Signal) -> str | None:
     """The name of *signal*; None where nothing binds it (yet)."""
     global _modules_searched
     with _search:
-        if _places.get(id(signal)) is None and set(sys.modules) != _modules_searched:
-            _modules_searched = set(sys.modules)
+        modules = set(sys.modules)
+        if _places.get(id(signal)) is None and modules != _modules_searched:
             for module, path, found in _bound_signals():
                 places = _places.get(id(found))
                 if places is None:
                     places = _places.keep(found, [])
                 if (module, path) not in places:
                     places.append((module, path))
+            _modules_searched = modules
         places = _places.get(id(signal))
         return None if places is None else ".".join(_definition(places))
 

@@ -4,7 +4,9 @@ import gc
 import importlib
 import importlib.util
 import sys
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -206,3 +208,29 @@ def test_a_name_can_be_asked_for_in_the_middle_of_a_search(
     monkeypatch.setattr(signal_names, "_modules_searched", set())
     assert signal_name(Signal()).name == "unnamed django.dispatch.dispatcher.Signal"
     assert found == ["unnamed django.dispatch.dispatcher.Signal"]
+
+
+def test_a_name_that_another_thread_is_looking_for_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = signal_names.SignalName(request_started)
+    bound = signal_names._bound_signals
+    searching, go_on = threading.Event(), threading.Event()
+
+    def search() -> Any:
+        searching.set()
+        assert go_on.wait(60)
+        return bound()
+
+    monkeypatch.setattr(signal_names, "_bound_signals", search)
+    monkeypatch.setattr(signal_names, "_places", type(signal_names._places)())
+    monkeypatch.setattr(signal_names, "_modules_searched", set())
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(lambda: name.name)
+        assert searching.wait(60)
+        second = pool.submit(lambda: name.name)
+        while not second.running() and not second.done():
+            pass
+        go_on.set()
+        told = {first.result(60), second.result(60)}
+    assert told == {"django.core.signals.request_started"}
