@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
+from functools import partial
 from typing import NamedTuple
 
 from signal_trace.entrance import Recording
 from signal_trace.recording import leave, report_bug
 from signal_trace.sinks.losses import Losses
 from signal_trace.sinks.outlet import Outlet
+from signal_trace.sinks.teller import Teller
 from signal_trace.trace import Trace
 
 # What waits in the queue at most: so many traces, and of them all so many sends, which
@@ -63,7 +65,7 @@ class Worker:
         # The sink that has a trace, and since when.
         self._at_work = ("", 0.0)
         self._dropped = Losses()
-        self._telling: threading.Thread | None = None
+        self._teller = Teller()
 
     def submit(
         self,
@@ -107,13 +109,12 @@ class Worker:
     def close(self) -> None:
         """At the end of the process: send what is queued, and say what is lost."""
         is_done = self.flush(EXIT_SECONDS)
-        if is_done:
+        if is_done or not self._teller.is_there:
             self._say_rest()
         else:
             # What keeps a sink from going on may be what keeps the log from it.
-            self._tell_by(self._say_rest)
-            if self._telling is not None:
-                self._telling.join(1)
+            self._teller.tell(self._say_rest)
+            self._teller.wait(1)
 
     def _is_full(self, job: Job) -> bool:
         return len(self._jobs) >= MOST_TRACES or (
@@ -135,6 +136,7 @@ class Worker:
         # None can be started at the end of a process: `flush` does its work.
         with suppress(RuntimeError):
             self._thread.start()
+        self._teller.start()
 
     def _close_at_exit(self) -> None:
         """Again once sinks have been built, so that it comes before the end of what
@@ -200,15 +202,10 @@ class Worker:
         self._at_work = (path, time.monotonic())
 
     def _tell(self) -> None:
-        is_telling = self._telling is not None and self._telling.is_alive()
-        if not is_telling and (count := self._dropped.due()):
-            self._tell_by(self._say_dropped, count)
-
-    def _tell_by(self, say: Callable[..., None], *args: object) -> None:
-        """Say something by a thread of its own: a log that hangs keeps no request."""
-        self._telling = threading.Thread(target=say, args=args, daemon=True)
-        with suppress(RuntimeError):
-            self._telling.start()
+        if self._teller.is_busy or not self._teller.is_there:
+            return
+        if count := self._dropped.due():
+            self._teller.tell(partial(self._say_dropped, count))
 
     def _say_dropped(self, count: int) -> None:
         logger.error(

@@ -84,7 +84,8 @@ with signal_trace.record("one"):
     pass
 assert threading.active_count() == 1
 submit("one")
-assert threading.active_count() == 2
+# One that sends, and one that says what is lost.
+assert threading.active_count() == 3
 """
     assert run(path, script) == ""
     assert names(path) == ["one"]

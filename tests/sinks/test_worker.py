@@ -145,9 +145,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def told() -> None:
     """Wait for what is said by a thread of its own."""
-    telling = sinks._state.worker._telling
-    assert telling is not None
-    telling.join(60)
+    assert sinks._state.worker._teller.wait(60)
 
 
 def test_traces_are_sent_in_their_order_by_another_thread(settings: Settings) -> None:
