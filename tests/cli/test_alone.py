@@ -111,6 +111,10 @@ def test_reader_that_reads_no_further_ends_it_quietly() -> None:
     process.stderr.close()
 
 
+def heed_interruptions() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interruption_ends_it_quietly() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "signal_trace", "export", "-", "--format=jsonl"],
@@ -118,6 +122,8 @@ def test_interruption_ends_it_quietly() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(PYTHONUNBUFFERED="1"),
+        # What runs the tests in the background may ignore it, and so would this.
+        preexec_fn=heed_interruptions,
     )
     assert process.stdin is not None
     assert process.stdout is not None
