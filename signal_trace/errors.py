@@ -17,8 +17,6 @@ from django.dispatch import dispatcher
 from signal_trace.names import encodable, type_name
 from signal_trace.parts import Error, Frame
 
-CANCELLATION = type_name(asyncio.CancelledError)
-
 OWN_FOLDER = str(Path(__file__).parent) + os.sep
 LONGEST_MESSAGE = 2000
 MOST_FRAMES = 50

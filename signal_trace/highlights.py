@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from signal_trace.parts import Call, Error, Send
+from collections.abc import Mapping
+from typing import Any
+
+from signal_trace.parts import CANCELLATION, Call, Error, Send
 from signal_trace.trace import Trace
 
 
@@ -25,6 +28,27 @@ def failures(trace: Trace) -> list[tuple[Send, Call, Error]]:
         for call in send.calls
         if call.error and (call.id, origin(call.error)) not in passing
     ]
+
+
+def has_failed(trace: Trace) -> bool:
+    """Whether an exception ended it, a receiver raised, or the response is a server's
+    error. What was cancelled, as where a client went away, has not failed."""
+    return (
+        _has_raised(trace)
+        or is_servers_error(trace.attributes)
+        or trace.omitted_failures > 0
+        or any(map(_has_raised, trace.calls))
+    )
+
+
+def is_servers_error(attributes: Mapping[str, Any]) -> bool:
+    """Whether *attributes*, those of a trace, are of such a response."""
+    status = attributes.get("status_code")
+    return type(status) is int and status >= 500
+
+
+def _has_raised(what: Trace | Call) -> bool:
+    return what.error is not None and what.error.type != CANCELLATION
 
 
 def all_queries(trace: Trace) -> tuple[int, int]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from signal_trace.entrance import Recording
-from signal_trace.errors import CANCELLATION
-from signal_trace.parts import HINT, PROBLEM, WARNING, Call
+from signal_trace.highlights import has_failed, is_servers_error
+from signal_trace.parts import HINT, PROBLEM, WARNING
 from signal_trace.trace import Trace
 
 LEVELS = (PROBLEM, WARNING, HINT)
@@ -48,26 +46,6 @@ class Rules:
         return any(finding.level in enough for finding in trace.findings)
 
 
-def has_failed(trace: Trace) -> bool:
-    """Whether an exception ended it, a receiver raised, or the response is a server's
-    error. What was cancelled, as where a client went away, has not failed."""
-    return (
-        _has_raised(trace)
-        or _is_error(trace.attributes)
-        or trace.omitted_failures > 0
-        or any(map(_has_raised, trace.calls))
-    )
-
-
 def may_have_failed(recording: Recording) -> bool:
     """False where `has_failed` is certainly so of the trace."""
-    return _is_error(recording.attributes) or recording.may_have_failed
-
-
-def _has_raised(what: Trace | Call) -> bool:
-    return what.error is not None and what.error.type != CANCELLATION
-
-
-def _is_error(attributes: Mapping[str, Any]) -> bool:
-    status = attributes.get("status_code")
-    return type(status) is int and status >= 500
+    return is_servers_error(recording.attributes) or recording.may_have_failed

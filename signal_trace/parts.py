@@ -25,6 +25,9 @@ RAISED = "raised"
 SWALLOWED = "swallowed"
 CANCELLED = "cancelled"
 CANCELLED_BY_SIBLING = "cancelled by a sibling"
+
+# The type of the exception by which asyncio cancels, as an `Error` names it.
+CANCELLATION = "asyncio.exceptions.CancelledError"
 UNFINISHED = "never finished"
 
 # What became of the transaction that a send was made in.

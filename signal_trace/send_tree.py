@@ -10,11 +10,11 @@ from signal_trace import arguments
 from signal_trace.call_sites import Place, line_of
 from signal_trace.connected import Connections
 from signal_trace.durations import covered
-from signal_trace.errors import CANCELLATION
 from signal_trace.ignoring import ignores_kind
 from signal_trace.missed import SentSignals
 from signal_trace.names import app_label
 from signal_trace.parts import (
+    CANCELLATION,
     CANCELLED,
     CANCELLED_BY_SIBLING,
     EARLIER_RAISED,

@@ -7,10 +7,20 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterator
 
-from signal_trace.keeping import has_failed
+from signal_trace.highlights import has_failed
 from signal_trace.trace import Trace
 
 Filter = Callable[[Trace], bool]
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Take any number of files to read."""
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="files or folders with traces, or - for standard input",
+    )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from signal_trace.cli.screen import Row
 from signal_trace.cli.terminal import Terminal
 from signal_trace.durations import shown
 from signal_trace.exports.text import MARKS
-from signal_trace.keeping import has_failed
+from signal_trace.highlights import has_failed
 from signal_trace.trace import Trace
 
 HELP = "list traces: id, name, when, duration, sends, calls, findings"
@@ -58,12 +58,7 @@ ORDERS: dict[str, Callable[[Listed], Any]] = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "files",
-        nargs="*",
-        metavar="FILE",
-        help="files or folders with traces, or - for standard input",
-    )
+    filters.add_files(parser)
     parser.add_argument(
         "--sort",
         choices=ORDERS,

@@ -110,12 +110,7 @@ ORDERS: dict[str, Callable[[Total], int]] = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "files",
-        nargs="*",
-        metavar="FILE",
-        help="files or folders with traces, or - for standard input",
-    )
+    filters.add_files(parser)
     parser.add_argument(
         "--sort",
         choices=ORDERS,

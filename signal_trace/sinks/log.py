@@ -7,7 +7,7 @@ from typing import Any
 
 from signal_trace import conf
 from signal_trace.exports.text import printable
-from signal_trace.keeping import has_failed
+from signal_trace.highlights import has_failed
 from signal_trace.parts import PROBLEM
 from signal_trace.sinks import log_details
 from signal_trace.sinks.log_details import FAILED, NONE, SENDS, SLOW
