@@ -13,6 +13,7 @@ from signal_trace.ignoring import ignores_kind
 from signal_trace.names import app_label, encodable, type_name
 from signal_trace.parts import Error, Omitted, OmittedCalls, Unreceived
 from signal_trace.recording import Window
+from signal_trace.send_kinds import SendKind
 from signal_trace.send_tree import SendTree
 from signal_trace.tally import SendTally, Tallies
 from signal_trace.trace import VERSION, Trace
@@ -36,10 +37,10 @@ def assemble(
     windows = list(_with_inner(window))
     tree = SendTree(windows, connections)
     sends = tuple(tree.sends())
+    unreceived = list(_unreceived_kinds(windows))
+    for sent, _ in unreceived:
+        tree.signals.add(sent)
     for one in windows:
-        for sent in list(one.unreceived):
-            if not ignores_kind(sent, window.ignores):
-                tree.signals.add(sent)
         for key, tally in one.tallies:
             tree.signals.add_omitted(key, tally)
     missed = tree.signals.missed(tree.connections, window.ignores)
@@ -55,7 +56,7 @@ def assemble(
         attributes=attributes,
         error=error,
         sends=sends,
-        unreceived=tuple(_unreceived(windows)),
+        unreceived=tuple(_unreceived(unreceived)),
         not_called=(*tree.not_called, *missed),
         omitted=tuple(_omitted(windows)),
         queries=tree.queries.at(window.number),
@@ -99,12 +100,18 @@ def _with_inner(window: Window) -> Iterator[Window]:
         yield from _with_inner(inner)
 
 
-def _unreceived(windows: list[Window]) -> list[Unreceived]:
-    counts: Counter[tuple[str, str]] = Counter()
+def _unreceived_kinds(windows: list[Window]) -> Iterator[tuple[SendKind, int]]:
+    """What was sent to nobody, and how often."""
     for window in windows:
         for kind, count in list(window.unreceived.items()):
             if not ignores_kind(kind, window.ignores):
-                counts[kind.signal.name, kind.sender.name] += count
+                yield kind, count
+
+
+def _unreceived(kinds: list[tuple[SendKind, int]]) -> list[Unreceived]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for kind, count in kinds:
+        counts[kind.signal.name, kind.sender.name] += count
     return [
         Unreceived(signal, sender, count)
         for (signal, sender), count in sorted(

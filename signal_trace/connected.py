@@ -11,8 +11,7 @@ import types
 import weakref
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.dispatch import Signal
@@ -22,6 +21,7 @@ from signal_trace.names import (
     ReceiverName,
     encodable,
     known_class,
+    known_receiver,
     receiver_name,
     sender_kind,
     sender_name,
@@ -33,8 +33,7 @@ from signal_trace.signal_names import SignalName
 _Heard = dict[ReceiverName, list[Connection]]
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(NamedTuple):
     """One connection of a receiver. ``sender_id`` is None where it hears everybody;
     ``reference`` leads to the sender where it can be had."""
 
@@ -63,13 +62,17 @@ def connected_to(signal: Signal) -> list[Connected]:
 
 
 def _connected_to(entries: list[Any]) -> Iterator[Connected]:
+    """Hot: each request's end waits for those of all signals that it sent."""
     for entry in entries:
-        (uid, sender_id), reference, *_ = entry
-        weak = isinstance(reference, weakref.ReferenceType)
-        receiver = reference() if weak else reference
-        if receiver is None:
-            continue
-        name, uid = receiver_name(receiver), _dispatch_uid(uid, receiver)
+        uid, sender_id = entry[0]
+        receiver = reference = entry[1]
+        if weak := isinstance(reference, weakref.ReferenceType):
+            receiver = reference()
+            if receiver is None:
+                continue
+        own = id(receiver)
+        name = known_receiver(own) or receiver_name(receiver)
+        uid = None if type(uid) is int and uid == own else _dispatch_uid(uid, receiver)
         if sender_id == NONE_ID:
             yield Connected(name, uid, weak, None, None)
         else:
@@ -85,10 +88,11 @@ def _sender(entry: Any, sender_id: int) -> weakref.ref[Any] | None:
     found = known_class(sender_id)
     if found is None and apps.models_ready:
         models = apps.get_models(include_auto_created=True, include_swapped=True)
-        found = next((model for model in models if id(model) == sender_id), None)
-        if found is not None:
-            sender_kind(found)  # It will be known next time.
-    return None if found is None else weakref.ref(found)
+        model = next((model for model in models if id(model) == sender_id), None)
+        if model is not None:
+            sender_kind(model)  # It will be known next time.
+            found = known_class(sender_id)
+    return found
 
 
 def _dispatch_uid(uid: Any, receiver: Any) -> str | None:
@@ -96,13 +100,11 @@ def _dispatch_uid(uid: Any, receiver: Any) -> str | None:
         return encodable(uid)
     # Without a uid the key is the receiver's id, or the ids of a method's two halves.
     # Nothing but numbers is compared: all else is the application's.
-    if type(receiver) is types.MethodType:
+    if type(receiver) is types.MethodType and type(uid) is tuple:
         own = id(receiver.__self__), id(receiver.__func__)
-        is_own = type(uid) is tuple and all(type(one) is int for one in uid)
-        is_own = is_own and uid == own
-    else:
-        is_own = type(uid) is int and uid == id(receiver)
-    return None if is_own else type_name(type(uid))
+        if all(type(one) is int for one in uid) and uid == own:
+            return None
+    return type_name(type(uid))
 
 
 class Connections:

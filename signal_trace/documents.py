@@ -18,6 +18,9 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
+# So many items that hold no others are one piece of JSON.
+SMALL_ONES = 100
+
 KINDS = {
     str: "a string",
     int: "an integer",
@@ -208,7 +211,7 @@ _encode = json.JSONEncoder(
 
 def json_pieces(value: Any) -> Iterator[str]:
     """The dataclass *value* as JSON on one line, in pieces: of its fields that are
-    tuples a piece for each item.
+    tuples a piece for each item that holds others, or for some of the others.
 
     `json.dumps` lets no other thread run until it is through: with a piece at a time,
     others have their turn in between.
@@ -222,11 +225,19 @@ def json_pieces(value: Any) -> Iterator[str]:
             yield json_text(held)
             continue
         yield "["
-        for number, item in enumerate(held):
-            text = json_text(item)
-            yield f", {text}" if number else text
+        kind: Any = type(held[0]) if held else None
+        size = 1 if kind is None or _holds_many(kind) else SMALL_ONES
+        for start in range(0, len(held), size):
+            text = json_text(held[start : start + size])[1:-1]
+            yield f", {text}" if start else text
         yield "]"
     yield "}"
+
+
+@functools.cache
+def _holds_many(cls: type) -> bool:
+    """Whether a dataclass has a field with any number of others."""
+    return any(typing.get_origin(kind) is tuple for kind in field_types(cls).values())
 
 
 @functools.cache

@@ -42,14 +42,23 @@ class Ended:
         self._attributes = plain_attributes(attributes)
         self._error = error
         self.duration_ns = window.end - window.start
-        # Signals may have others, or be gone, when the trace is asked for.
-        self._connections = _connections(window)
+        self._connections = Connections()
         # The garbage collector may come in between, and run what asks as well.
         self._asking = threading.RLock()
         self._trace: Trace | None = None
         if not _is_settled(window):
             self._trace = self._put_together(window)
             self._let_go()
+
+    def read_connections(self) -> None:
+        """Read how the receivers are connected of all signals that were sent: they may
+        have others, or be gone, when the trace is asked for."""
+        window = self._window
+        if window is None:
+            return
+        kinds = {*window.unreceived, *[send.kind for send in window.sends]}
+        for signal in {kind.signal for kind in kinds}:
+            self._connections.to(signal)
 
     @property
     def trace(self) -> Trace:
@@ -135,11 +144,3 @@ def _is_over(send: SendRecord) -> bool:
         and (transaction is None or transaction.outcome is not OPEN)
         and (not send.async_calls or send.is_over)
     )
-
-
-def _connections(window: Window) -> Connections:
-    """How the receivers are connected of all signals that were sent."""
-    connections = Connections()
-    for kind in {*window.unreceived, *[send.kind for send in window.sends]}:
-        connections.to(kind.signal)
-    return connections

@@ -88,9 +88,14 @@ class Recording:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close(error)
+        self.want()
+
+    def close(self, error: BaseException | None) -> None:
+        """End the block, by *error* if there is one. Once is enough."""
         window, self._window = self._window, None
         if window is None:
-            return  # Closed before.
+            return
         try:
             self._close(window)
             note_span(self.attributes)  # One that began inside, and goes on.
@@ -99,6 +104,15 @@ class Recording:
             report_bug("closing a recording")
             # Whatever failed, the application is not to hear of it.
             self._ended = self._end(blind_window(), None, {})
+
+    def want(self) -> None:
+        """Once the block has ended, and somebody may ask for the trace: take down what
+        it will need and what may have changed by then."""
+        try:
+            if self._ended is not None:
+                self._ended.read_connections()
+        except Exception:
+            report_bug("reading connections")
 
     def __del__(self) -> None:
         # Never closed, and nobody is left who could ask for the trace.

@@ -24,7 +24,8 @@ class Sent:
 
     def __init__(self) -> None:
         self.sender_ids: set[int | None] = set()
-        self.classes: list[type] = []
+        #: Each with the model that it is, or stands for.
+        self.classes: list[tuple[type, Any]] = []
         self.heard: set[ReceiverName] = set()
 
 
@@ -44,7 +45,7 @@ class SentSignals:
             sent.sender_ids.add(kind.sender_id)
             cls = None if kind.sender_class is None else kind.sender_class()
             if cls is not None:
-                sent.classes.append(cls)
+                sent.classes.append((cls, _concrete(cls)))
 
     def add_omitted(self, key: SendKey, tally: SendTally) -> None:
         """Add sends that are left out, of which the names are known."""
@@ -76,8 +77,9 @@ class SentSignals:
 
     def _not_called(self, signal: str, one: Connected, sent: Sent) -> NotCalled:
         near = relation = None
-        for cls in sent.classes:
-            relation = _relation(cls, one.sender)
+        wanted = one.sender
+        for cls, concrete in sent.classes:
+            relation = _relation(cls, concrete, wanted)
             if relation is not None:
                 near = sender_kind(cls).name
                 break
@@ -95,22 +97,22 @@ class SentSignals:
         )
 
 
-def _relation(sent: type, wanted: Any) -> str | None:
-    """What the class that sent is to the one that is listened to."""
+# Whether the first class is above the second. Metaclasses have no say in it.
+_is_above = type.__subclasscheck__
+
+
+def _relation(sent: type, concrete: Any, wanted: Any) -> str | None:
+    """What the class that sent is to the one that is listened to; *concrete* is the
+    model that it stands for."""
     is_class = issubclass(type(wanted), type)
     if not is_class or wanted is object or sent is object or sent is Model:
         return None
-    if _is_below(sent, wanted):
+    if _is_above(wanted, sent):
         return PROXY if _is_proxy(sent) else CHILD
-    if _is_below(wanted, sent):
+    if _is_above(sent, wanted):
         return PARENT
-    concrete = _concrete(wanted)
-    return PROXY if concrete is not None and concrete is _concrete(sent) else None
-
-
-def _is_below(cls: type, above: type) -> bool:
-    """Whether a class inherits from the other. Metaclasses have no say in it."""
-    return any(base is above for base in type.mro(cls))
+    is_same = concrete is not None and concrete is _concrete(wanted)
+    return PROXY if is_same else None
 
 
 def _is_proxy(cls: Any) -> bool:

@@ -57,10 +57,9 @@ class Memory(Generic[T]):
         self.values[key] = value
         return value
 
-    def subject(self, key: int) -> Any:
-        """The object with that id, if it is remembered here; else None."""
-        reference = self._references.get(key)
-        return None if reference is None else reference()
+    def reference(self, key: int) -> weakref.ref[Any] | None:
+        """Leads to the object with that id, if it is remembered here."""
+        return self._references.get(key)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -117,8 +116,8 @@ known_receiver = _receivers.get
 #: The name of instances by their class's id, likewise; see `sender_kind`.
 known_instance = _instances.get
 
-#: A class by its id, if it has been named as a sender before.
-known_class = _senders.subject
+#: Leads to a class by its id, if it has been named as a sender before.
+known_class = _senders.reference
 
 
 def receiver_name(receiver: Any) -> ReceiverName:
@@ -201,8 +200,33 @@ def instance_name(kind: SenderName, key: object) -> str:
 def app_label(name: str) -> str:
     """The label of the installed app that what is called *name* is defined in; else the
     first part of the name."""
-    app = apps.get_containing_app_config(name) if apps.apps_ready else None
-    return app.label if app is not None else name.partition(".")[0]
+    if not apps.apps_ready:
+        return name.partition(".")[0]
+    labels = _labels
+    if labels.of is not apps.app_configs or len(labels.by_name) >= MOST_LABELS:
+        labels = _Labels()
+    label = labels.by_name.get(name)
+    if label is None:
+        app = apps.get_containing_app_config(name)
+        label = app.label if app is not None else name.partition(".")[0]
+        labels.by_name[name] = label
+    return label
+
+
+MOST_LABELS = 10_000
+
+
+class _Labels:
+    """The labels by name, as long as the same apps are installed."""
+
+    def __init__(self) -> None:
+        global _labels
+        self.of: object = apps.app_configs
+        self.by_name: dict[str, str] = {}
+        _labels = self
+
+
+_labels = _Labels()
 
 
 def encodable(text: str) -> str:

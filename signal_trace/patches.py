@@ -85,6 +85,8 @@ class Patches:
             weakref.WeakKeyDictionary()
         )
         self._left_behind: list[Patch] = []
+        # Those of *always*, in case there is one of each.
+        self._of_always: list[Patch] = []
 
     @property
     def are_in(self) -> bool:
@@ -100,8 +102,11 @@ class Patches:
         with self._lock:
             self._recordings += 1
             self._remove_left_behind()
-            for cls, name, wrap in self._always:
-                self.ensure(cls, name, wrap)
+            if self._are_in_place():  # As nearly always, and a request waits for this.
+                return
+            found = [self.ensure(*one) for one in self._always]
+            standing = [one for one in found if one is not None]
+            self._of_always = standing if len(standing) == len(found) else []
 
     def end(self) -> None:
         """One recording less is open."""
@@ -115,8 +120,9 @@ class Patches:
                 self._standing = weakref.WeakKeyDictionary()
             self._remove_left_behind()
 
-    def ensure(self, cls: type, name: str, wrap: Wrap) -> None:
-        """See to it that *cls* has a patch of ours, outermost, as *name*.
+    def ensure(self, cls: type, name: str, wrap: Wrap) -> Patch | None:
+        """See to it that *cls* has a patch of ours, outermost, as *name*; it is
+        returned.
 
         What is no function there, such as a mock, is left alone.
         """
@@ -125,13 +131,21 @@ class Patches:
             standing = patches.get(name)
             if standing is not None:
                 if standing.is_in_place:
-                    return
+                    return standing
                 self._left_behind.append(patches.pop(name))
             there = cls.__dict__[name]
-            if is_method(there):
-                patches[name] = Patch(cls, name, wrap)
+            if not is_method(there):
+                return None
+            patches[name] = Patch(cls, name, wrap)
+            return patches[name]
+
+    def _are_in_place(self) -> bool:
+        of_always = self._of_always
+        return bool(of_always) and all(one.is_in_place for one in of_always)
 
     def _remove_left_behind(self) -> None:
+        if not self._left_behind:
+            return
         # The newest first: it may stand on an older one.
         left = [
             patch

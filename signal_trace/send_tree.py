@@ -70,7 +70,6 @@ class SendTree:
         # By the number of a call: when it was busy with sends.
         self._nested: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
         self._lines: dict[tuple[int, int], Frame] = {}
-        self._app_of = functools.cache(app_label)
         self._signal_of = functools.cache(_signal_of)
         self._keep(windows)
 
@@ -260,7 +259,7 @@ class SendTree:
             suspended,
             self.queries.at(number),
             connection,
-            self._app_of(receiver.name),
+            app_label(receiver.name),
         )
 
     def _missed(self, send: int, record: SendRecord) -> list[NotCalled]:

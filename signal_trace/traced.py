@@ -101,13 +101,13 @@ class Traced:
                 _innermost.set(self._outer)
             if isinstance(error, SystemExit) and not error.code:
                 error = None  # As a command ends that has done its work.
-            kind = None if error is None else type(error)
-            recording.__exit__(kind, error, None)
+            recording.close(error)
             keep = self._choice.keep
             if not self._choice.wanted or not sinks.are_any():
                 return
             sure = True if keep is None else keep.at_once(recording)
             if sure is not False:
+                recording.want()
                 sinks.submit(recording, None if sure else keep)
         except Exception:
             report_bug("ending a trace")
