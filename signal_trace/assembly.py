@@ -103,7 +103,7 @@ def _with_inner(window: Window) -> Iterator[Window]:
 def _unreceived_kinds(windows: list[Window]) -> Iterator[tuple[SendKind, int]]:
     """What was sent to nobody, and how often."""
     for window in windows:
-        for kind, count in list(window.unreceived.items()):
+        for kind, count in dict(window.unreceived).items():
             if not ignores_kind(kind, window.ignores):
                 yield kind, count
 

@@ -56,7 +56,7 @@ class Ended:
         window = self._window
         if window is None:
             return
-        kinds = {*window.unreceived, *[send.kind for send in window.sends]}
+        kinds = [*dict(window.unreceived), *[send.kind for send in window.sends]]
         for signal in {kind.signal for kind in kinds}:
             self._connections.to(signal)
 

@@ -73,7 +73,7 @@ class Events:
         seen.count += count
 
     def __iter__(self) -> Iterator[tuple[Happened, Seen]]:
-        return iter(list(self._seen.items()))
+        return iter(dict(self._seen).items())
 
     def take_over(self, inner: Events, number: int, opened_at: int) -> None:
         """Add those of an *inner* recording with that *number*."""

@@ -229,7 +229,7 @@ class _Folding:
 def merge_unreceived(window: Window) -> None:
     """Put kinds of unreceived sends that are called alike together."""
     first: dict[tuple[str, str], SendKind] = {}
-    for kind, count in list(window.unreceived.items()):
+    for kind, count in dict(window.unreceived).items():
         known = first.setdefault((kind.signal.name, kind.sender.name), kind)
         if known is not kind:
             del window.unreceived[kind]

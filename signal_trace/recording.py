@@ -295,7 +295,7 @@ class Window:
                     send.add_nested(opened_at, inner.folded_ns)
         else:
             self.folded_ns += inner.folded_ns
-        for kind, count in list(inner.unreceived.items()):
+        for kind, count in dict(inner.unreceived).items():
             self.unreceived[kind] += count
         self.queries.take_over(inner.queries, inner.number, opened_at)
         self.events.take_over(inner.events, inner.number, opened_at)

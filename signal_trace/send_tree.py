@@ -109,7 +109,7 @@ class SendTree:
         """All queries by the call in which they were made."""
         sums: dict[int, Sums] = {}
         for window in windows:
-            for position, some in list(window.queries.sums().items()):
+            for position, some in dict(window.queries.sums()).items():
                 number = self.resolve(position)
                 if number in sums:
                     sums[number] = Sums.of(sums[number], some)

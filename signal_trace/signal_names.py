@@ -89,20 +89,22 @@ def _find_name(signal: Signal) -> str | None:
 
 def _bound_signals() -> Iterator[tuple[str, str, Signal]]:
     """Every signal that a module binds, or a class that the module defines."""
-    for module_name, module in list(sys.modules.items()):
+    # A dict is copied in one go, while its items are not: Python 3.11 may collect
+    # garbage at each of them, and let another thread import something meanwhile.
+    for module_name, module in sys.modules.copy().items():
         try:
             # Any other way of reading it would load a lazy module.
             namespace = object.__getattribute__(module, "__dict__")
         except AttributeError:
             continue
-        for name, value in list(namespace.items()):
+        for name, value in namespace.copy().items():
             if issubclass(type(value), Signal):
                 yield module_name, name, value
             elif (
                 issubclass(type(value), type)
                 and attribute(value, "__module__", str) == module_name
             ):
-                for inner_name, inner in list(vars(value).items()):
+                for inner_name, inner in vars(value).copy().items():
                     if issubclass(type(inner), Signal):
                         yield module_name, f"{value.__qualname__}.{inner_name}", inner
 

@@ -72,7 +72,7 @@ class SendTally:
         self.sends += other.sends
         if with_receivers_ns:
             self.receivers_ns += other.receivers_ns
-        for key, tally in list(other.calls.items()):
+        for key, tally in dict(other.calls).items():
             self.calls[key] += tally
 
 
@@ -90,7 +90,7 @@ class Tallies:
 
     def __iter__(self) -> Iterator[tuple[SendKey, SendTally]]:
         # A copy: another thread may add to it meanwhile.
-        return iter(list(self._by_kind.items()))
+        return iter(dict(self._by_kind).items())
 
     def add(
         self, key: SendKey, tally: SendTally, *, with_receivers_ns: bool = True

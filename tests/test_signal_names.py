@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import sys
 import threading
+import types
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -208,6 +209,33 @@ def test_a_name_can_be_asked_for_in_the_middle_of_a_search(
     monkeypatch.setattr(signal_names, "_modules_searched", set())
     assert signal_name(Signal()).name == "unnamed django.dispatch.dispatcher.Signal"
     assert found == ["unnamed django.dispatch.dispatcher.Signal"]
+
+
+def test_a_search_goes_on_while_modules_are_imported_and_signals_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = map("st_imported_meanwhile_{}".format, range(100_000))
+
+    def import_one(phase: str, info: object) -> None:
+        name = next(names)
+        one = types.ModuleType(name)
+        monkeypatch.setitem(sys.modules, name, one)
+        for grows in (signal_names, Orders):
+            monkeypatch.setattr(grows, name, one, raising=False)
+
+    monkeypatch.setattr(signal_names, "_modules_searched", set())
+    # No more tuples in store: new ones bring the next collection nearer.
+    held = [(number, number) for number in range(5_000)]
+    threshold = gc.get_threshold()
+    gc.callbacks.append(import_one)
+    gc.set_threshold(100)
+    try:
+        name = signal_name(signal := Signal()).name
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(import_one)
+        held.clear()
+    assert name == f"unnamed {type(signal).__module__}.Signal"
 
 
 def test_a_name_that_another_thread_is_looking_for_is_waited_for(
