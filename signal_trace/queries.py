@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections import defaultdict
+from typing import Any
 
 from signal_trace.names import encodable
 from signal_trace.parts import NO_QUERIES, Queries, Statement
@@ -156,7 +157,8 @@ class QueryLog:
     """All queries of a recording, by the position at which they were made."""
 
     def __init__(self) -> None:
-        self._new: list[tuple[int, str, int]] = []
+        # Three items for each: tuples would be the garbage collector's work.
+        self._new: list[Any] = []
         self._sums: defaultdict[int, Sums] = defaultdict(Sums)
         # Django makes each statement's text anew. None: it is not to be counted.
         self._texts: dict[str, str | None] = {}
@@ -169,8 +171,8 @@ class QueryLog:
         """Note a query that took so long, made at the position *here*."""
         if len(sql) > LONGEST_SQL:
             sql = f"{sql[:LONGEST_SQL]}… {hash(sql)}"
-        self._new.append((here, sql, ns))
-        if len(self._new) >= BATCH and self._adding_up.acquire(blocking=False):
+        self._new += (here, sql, ns)
+        if len(self._new) >= 3 * BATCH and self._adding_up.acquire(blocking=False):
             try:
                 self._add_up()
             finally:
@@ -191,7 +193,8 @@ class QueryLog:
         known = self._texts
         if len(known) > MOST_TEXTS:
             known.clear()
-        for here, sql, ns in new:
+        each = iter(new)
+        for here, sql, ns in zip(each, each, each, strict=True):
             try:
                 text = known[sql]
             except KeyError:
@@ -216,6 +219,6 @@ class QueryLog:
 
     def take_over(self, inner: QueryLog, number: int, opened_at: int) -> None:
         """Add those of an *inner* recording with that *number*."""
-        for here, sums in list(inner.sums().items()):
+        for here, sums in dict(inner.sums()).items():
             with self._adding_up:
                 self._sums[opened_at if here == number else here].merge(sums)

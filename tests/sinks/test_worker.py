@@ -422,29 +422,61 @@ def test_queued_traces_go_to_the_sinks_of_their_time(settings: Settings) -> None
     ]
 
 
-def test_worker_rests_after_a_trace_for_as_long_as_it_worked(
+def test_worker_lets_traces_gather_and_rests_after_each_for_as_long_as_it_worked(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SIGNAL_TRACE = to("keep")
     times = itertools.accumulate([0.003, 1, 0.001, 1, 5], initial=0)
     monkeypatch.setattr(worker.time, "thread_time", lambda: next(times))
-    rests: list[float] = []
-    rested = threading.Semaphore(0)
+    waits: list[float] = []
+    gathered, rested = threading.Semaphore(0), threading.Semaphore(0)
     changed = sinks._state.worker._changed
     real = changed.wait_for
 
     def wait_for(predicate: Any, timeout: float | None = None) -> Any:
-        if threading.current_thread().daemon and timeout is not None:
-            rests.append(round(timeout, 6))
+        if not threading.current_thread().daemon or timeout is None:
+            return real(predicate, timeout)
+        waits.append(round(timeout, 6))
+        if timeout == worker.GATHERING:
+            assert gathered.acquire(timeout=60)
+        else:
             rested.release()
-            return None
-        return real(predicate, timeout)
+        return None
 
     monkeypatch.setattr(changed, "wait_for", wait_for)
-    for _ in range(3):
-        sinks.submit(recorded("one"))
-        assert rested.acquire(timeout=60)
-    assert rests == [0.003, 0.001, worker.LONGEST_REST]
+    for several in (1, 2):
+        for _ in range(several):
+            sinks.submit(recorded("one"))
+        gathered.release()
+        for _ in range(several):
+            assert rested.acquire(timeout=60)
+    gathering = worker.GATHERING
+    assert waits == [gathering, 0.003, gathering, 0.001, worker.LONGEST_REST]
+
+
+def test_who_flushes_does_not_wait_for_traces_to_gather(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "GATHERING", 600)
+    settings.SIGNAL_TRACE = to("keep")
+    sinks.submit(recorded("one"))
+    assert sinks.flush(60)
+    assert [name for _, name, _ in received] == ["one"]
+
+
+@pytest.mark.parametrize("most", ["MOST_TRACES", "MOST_SENDS"])
+def test_traces_gather_no_longer_than_there_is_room_for_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, most: str
+) -> None:
+    monkeypatch.setattr(worker, "GATHERING", 600)
+    monkeypatch.setattr(worker, most, 4)
+    settings.SIGNAL_TRACE = to("keep")
+    for _ in range(2):
+        sinks.submit(recorded("one", sends=1))
+    sender = sinks._state.worker
+    with sender._changed:
+        assert sender._changed.wait_for(lambda: sender._done == 2, 60)
+    assert len(received) == 2
 
 
 def test_sinks_run_in_the_context_that_was_recorded(settings: Settings) -> None:
