@@ -170,14 +170,19 @@ def served(per_second: float, *ms: float) -> dict[str, object]:
 
 
 def test_servers_are_compared_round_by_round() -> None:
-    observed = {
-        "sync": {
-            "without": [served(50, *[80] * 98, 100, 120), served(20, 80)],
-            "tail": [served(49, *[80] * 98, 104, 120), served(19.6, 80)],
-            "log": [served(45, 80), served(18, 80)],
-            "file": [served(40, 80), served(16, 200)],
-        }
+    first = {
+        "without": [served(50, *[80] * 98, 100, 120)],
+        "tail": [served(49, *[80] * 98, 104, 120)],
+        "log": [served(45, 80)],
+        "file": [served(40, 80)],
     }
+    second = {
+        "without": [served(20, 80)],
+        "tail": [served(19.6, 80)],
+        "log": [served(18, 80)],
+        "file": [served(16, 200)],
+    }
+    observed = {"sync": [first, second]}
     found = {
         one.measure.label.removeprefix("gunicorn, sync, 4 workers, "): one
         for one in loaded.results(observed)

@@ -1,11 +1,13 @@
 """Measure what tracing costs a server under load.
 
-    python tests/benchmarks/load.py CHECKOUT ROUNDS REQUESTS SERVER...
+    python tests/benchmarks/load.py CHECKOUT GENERATIONS ROUNDS REQUESTS SERVER...
 
 Of each server there is one for each way of tracing. All of them are alive at once, and
 in each round each of them, in an order that is drawn by lot, serves so many of the
-demo's checkouts to visitors who come back as soon as they have their receipt. Prints as
-JSON what each round was like, by server and way.
+demo's checkouts to visitors who come back as soon as they have their receipt. In each
+generation they are new: where a process's memory happens to lie, and how its strings
+hash, makes it faster or slower by some per cent for as long as it lives. Prints as JSON
+what each round was like, by server, generation and way.
 """
 
 from __future__ import annotations
@@ -54,9 +56,12 @@ WAYS: dict[str, dict[str, Any] | None] = {
 }
 
 Round = dict[str, Any]
+Generation = dict[str, list[Round]]
 
 
-def main(checkout: Path, rounds: int, requests: int, names: list[str]) -> None:
+def main(
+    checkout: Path, generations: int, rounds: int, requests: int, names: list[str]
+) -> None:
     # Where the disk has no part in it, if there is such a place.
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=memory) as made:
@@ -68,20 +73,23 @@ def main(checkout: Path, rounds: int, requests: int, names: list[str]) -> None:
         # With a postcode nothing fails, so that tail rules don't keep everything.
         seeded = seed(folder, postcode="SW1A")
         paths = os.pathsep.join(map(str, (package, ROOT, ROOT / "demo")))
-        found = {
-            name: measure(name, folder / name, seeded, paths, rounds, requests)
-            for name in names
-        }
+        found: dict[str, list[Generation]] = {name: [] for name in names}
+        for name in names:
+            for number in range(generations):
+                own = folder / f"{name}-{number}"
+                one = measure(name, own, seeded, paths, rounds, requests)
+                found[name].append(one)
+                print(f"load: {name}, {number + 1} of {generations}", file=sys.stderr)
     print(json.dumps(found))
 
 
 def measure(
     name: str, folder: Path, seeded: Path, paths: str, rounds: int, requests: int
-) -> dict[str, list[Round]]:
+) -> Generation:
     """The rounds of one server, by the way of tracing."""
     command, path, visitors = SERVERS[name]
     folder.mkdir()
-    found: dict[str, list[Round]] = {way: [] for way in WAYS}
+    found: Generation = {way: [] for way in WAYS}
     with ExitStack() as stack:
         servers = {}
         for way, given in WAYS.items():
@@ -93,12 +101,10 @@ def measure(
             wait_for(server)
             # So many at once that every worker has had its first one.
             serve_visitors(server, path, 8, min(48, 2 * requests))
-        for number in range(rounds):
+        for _ in range(rounds):
             for way in random.sample(list(servers), len(servers)):
                 one = serve_visitors(servers[way], path, visitors, requests)
                 found[way].append(one)
-            if number % 10 == 9:
-                print(f"load: {name}, {number + 1} of {rounds}", file=sys.stderr)
         for server in servers.values():
             server.stop()
     return found
@@ -143,4 +149,4 @@ def processor_ms(server: Server) -> float:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:5]), sys.argv[5:])

@@ -33,15 +33,22 @@ RESAMPLED = 400
 
 Round = Mapping[str, Any]
 Rounds = Sequence[Round]
-Observed = Mapping[str, Mapping[str, Rounds]]
+#: By the server, for each generation: by the way of tracing.
+Observed = Mapping[str, Sequence[Mapping[str, Rounds]]]
+Pairs = Sequence[tuple[Round, Round]]
 
 
 def measure(
-    checkout: Path, rounds: int, requests: int, servers: Sequence[str]
+    checkout: Path,
+    generations: int,
+    rounds: int,
+    requests: int,
+    servers: Sequence[str],
 ) -> Observed:
     """Measure a checkout's package, in processes of their own."""
+    much = map(str, (generations, rounds, requests))
     made = subprocess.run(
-        [sys.executable, PROGRAM, checkout, str(rounds), str(requests), *servers],
+        [sys.executable, PROGRAM, checkout, *much, *servers],
         stdout=subprocess.PIPE,
         check=True,
     )
@@ -53,10 +60,12 @@ def results(observed: Observed) -> list[Result]:
     """What is left of the throughput, and what is added to the slowest of a hundred:
     with the range in which it lies with a probability of 95%."""
     found = []
-    for server, ways in observed.items():
+    for server, generations in observed.items():
         for way, (label, least) in WAYS.items():
             name = f"{SERVERS[server]}, {label}: "
-            pairs = list(zip(ways[way], ways[BASE], strict=True))
+            pairs = [
+                list(zip(ways[way], ways[BASE], strict=True)) for ways in generations
+            ]
             for measure, figure in (
                 (Measure(f"{name}throughput", no, math.inf, "x", least), throughput),
                 (
@@ -73,13 +82,13 @@ def no(cells: object) -> float:
     raise KeyError
 
 
-def throughput(pairs: Sequence[tuple[Round, Round]]) -> float:
+def throughput(pairs: Pairs) -> float:
     return summarize(
         [one["per_second"] / base["per_second"] for one, base in pairs]
     ).value
 
 
-def added_p99(pairs: Sequence[tuple[Round, Round]]) -> float:
+def added_p99(pairs: Pairs) -> float:
     ours, bases = zip(*pairs, strict=True)
     return percentile(ours, 99) - percentile(bases, 99)
 
@@ -90,22 +99,30 @@ def percentile(rounds: Rounds, percent: float) -> float:
     return float(ordered[math.ceil(percent / 100 * len(ordered)) - 1])
 
 
-def resampled(
-    pairs: Sequence[tuple[Round, Round]],
-    figure: Callable[[Sequence[tuple[Round, Round]]], float],
-) -> Figure:
-    """The figure, and in what range it lies if the rounds are drawn by lot again."""
+def resampled(generations: Sequence[Pairs], figure: Callable[[Pairs], float]) -> Figure:
+    """The figure, and in what range it lies if the generations, and of each the rounds,
+    are drawn by lot again."""
     lot = random.Random(1)
-    again = sorted(figure(lot.choices(pairs, k=len(pairs))) for _ in range(RESAMPLED))
+
+    def again() -> float:
+        drawn = lot.choices(generations, k=len(generations))
+        return figure(
+            [one for pairs in drawn for one in lot.choices(pairs, k=len(pairs))]
+        )
+
+    found = sorted(again() for _ in range(RESAMPLED))
     aside = RESAMPLED // 40
-    return Figure(figure(pairs), again[aside], again[-1 - aside])
+    every = [one for pairs in generations for one in pairs]
+    return Figure(figure(every), found[aside], found[-1 - aside])
 
 
 def times(observed: Observed) -> Table:
     """What each server did."""
     rows = [["", "without", *(label for label, _ in WAYS.values())]]
-    for server, ways in observed.items():
-        each = [ways[way] for way in (BASE, *WAYS)]
+    for server, generations in observed.items():
+        each = [
+            [one for ways in generations for one in ways[way]] for way in (BASE, *WAYS)
+        ]
         for label, text in (
             ("requests a second", lambda all: middle(all, "per_second")),
             ("p50 (ms)", lambda all: number(percentile(all, 50))),

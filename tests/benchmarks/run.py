@@ -99,10 +99,10 @@ def much_to_do(part: str, options: argparse.Namespace) -> tuple[int, ...]:
 
 
 def measure_load(checkout: Path, quick: bool, tiny: bool) -> list[report.Table]:
-    servers, many, requests = [*loaded.SERVERS], 10 if quick else 40, 24
+    servers, generations, many, requests = [*loaded.SERVERS], 2 if quick else 8, 5, 24
     if tiny:  # What takes longest is to start them.
-        servers, many, requests = servers[-1:], 1, 2
-    observed = loaded.measure(checkout, many, requests, servers)
+        servers, generations, many, requests = servers[-1:], 1, 1, 2
+    observed = loaded.measure(checkout, generations, many, requests, servers)
     return [report.promises(loaded.results(observed)), loaded.times(observed)]
 
 
