@@ -24,6 +24,9 @@ LONGEST_PERIOD = 4
 FEWEST_TURNS = 3
 
 
+NOWHERE: frozenset[int] = frozenset()
+
+
 def without_pk(sender: str) -> str:
     """A sender's name, for a model instance that of its model."""
     return sender.partition("(pk=")[0]
@@ -134,7 +137,11 @@ class _Shapes:
                 or send.duration_ns is None
                 or send.id in self._not_called
                 or any(map(_stands_out, send.calls))
-                or any(one.id in self._standing_out for one in chain(*nested))
+                # Most have nothing nested in them.
+                or (
+                    any(nested)
+                    and any(one.id in self._standing_out for one in chain(*nested))
+                )
             )
             if stands_out:
                 self._standing_out.add(send.id)
@@ -144,6 +151,8 @@ class _Shapes:
     def _names(self, send: Send) -> frozenset[int]:
         named = self._named
         ids = [send.id, *[call.id for call in send.calls]]
+        if named.keys().isdisjoint(ids):
+            return NOWHERE
         return frozenset([place for id in ids if id in named for place in named[id]])
 
     def _shape(self, send: Send, nested: Sequence[Sequence[Send]]) -> object:

@@ -158,46 +158,59 @@ def _omitted(trace: Trace) -> Iterator[str]:
 
 def times(node: Node | Run) -> str:
     """A node's total and self time, in two `columns`."""
+    if isinstance(node, Call):
+        return columns(shown(node.duration_ns), shown(node.self_ns))
     if isinstance(node, NotCalled):
         return columns("", "")
-    own = shown(node.self_ns) if isinstance(node, Call) else ""
-    return columns(shown(node.duration_ns), own)
+    return columns(shown(node.duration_ns), "")
 
 
 def described(node: Node | Run) -> str:
     """A node in one line, which begins with its name."""
+    if isinstance(node, Call):
+        return _call(node)
     if isinstance(node, NotCalled):
         return f"{named(node)} never ran: {telling.why_not_called(node)}"
-    return _call(node) if isinstance(node, Call) else _send(node)
+    return _run(node) if isinstance(node, Run) else _send(node)
 
 
 def named(node: Node | Run) -> str:
     """The beginning of that: its name."""
-    if isinstance(node, NotCalled):
-        return f"✗ {node.receiver}"
     if isinstance(node, Call):
         return node.receiver
+    if isinstance(node, NotCalled):
+        return f"✗ {node.receiver}"
     return f"▸ {short_name(node.signal)} from {telling.sender(node)}"
 
 
-def _send(send: Send | Run) -> str:
-    text = named(send) + (f" × {send.count:,}" if isinstance(send, Run) else "")
-    method = [] if send.method == "send" else [send.method]
-    if details := ", ".join([*method, *telling.arguments(send)]):
-        text += f" ({details})"
-    if send.call_site is not None:
-        text += f" at {telling.place(send.call_site)}"
-    if isinstance(send, Run):
-        text += f" – {shown(send.min_ns)} to {shown(send.max_ns)} each"
-        text += "".join(f", {sql}" for sql in _sql(*_own(send.queries)))
-    text += "".join(f" – {mark}" for mark in telling.marks(send))
-    if isinstance(send, Send) and send.error:
-        text += f" ✗ raised {send.error.type}"
-    return text
+def _send(send: Send) -> str:
+    raised = "" if send.error is None else f" ✗ raised {send.error.type}"
+    return f"{named(send)}{_caused(send)}{_marked(send)}{raised}"
+
+
+def _run(run: Run) -> str:
+    times = f"{shown(run.min_ns)} to {shown(run.max_ns)} each"
+    told = ", ".join([times, *_sql(*_own(run.queries))])
+    return f"{named(run)} × {run.count:,}{_caused(run)} – {told}{_marked(run)}"
+
+
+def _caused(send: Send | Run) -> str:
+    """How it was sent, and where."""
+    details = telling.arguments(send)
+    if send.method != "send":
+        details = [send.method, *details]
+    text = f" ({', '.join(details)})" if details else ""
+    site = send.call_site
+    return text if site is None else f"{text} at {telling.place(site)}"
+
+
+def _marked(node: Send | Run | Call) -> str:
+    marks = telling.marks(node)
+    return f" – {' – '.join(marks)}" if marks else ""
 
 
 def _call(call: Call) -> str:
-    text = named(call)
+    text = call.receiver
     if call.is_async:
         waited = call.suspended_ns
         text += " (async)" if not waited else f" (async, suspended {shown(waited)})"
@@ -207,7 +220,7 @@ def _call(call: Call) -> str:
         details.append(f"repeated ×{most.count:,}")
     if details:
         text += f" – {', '.join(details)}"
-    text += "".join(f" – {mark}" for mark in telling.marks(call))
+    text += _marked(call)
     if call.error:
         text += f" ✗ {'swallowed ' * (call.outcome == SWALLOWED)}{call.error}"
     return text

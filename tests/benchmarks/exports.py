@@ -111,7 +111,7 @@ def growth(calls: int, many: int, times: int) -> Samples:
     for name in FORMATS:
         small, large = (
             [seconds(lambda: write(trace, name)) for _ in range(turns)]  # noqa: B023
-            for trace, turns in ((tenth, min(times, 5)), (whole, 1))
+            for trace, turns in ((tenth, min(times, 5)), (whole, min(times, 3)))
         )
         found[f"{name}-growth"] = [one / low(small) / 10 for one in large]
     return found
