@@ -156,20 +156,18 @@ class _Shapes:
         return frozenset([place for id in ids if id in named for place in named[id]])
 
     def _shape(self, send: Send, nested: Sequence[Sequence[Send]]) -> object:
-        calls = [
-            (
-                (call.receiver, call.file, call.line, call.is_async),
-                # However often it sent these in turn.
-                tuple(dict.fromkeys([self.of[one.id] for one in each])) if each else (),
-            )
-            for call, each in zip(send.calls, nested, strict=True)
-        ]
-        return (
-            (send.signal, without_pk(send.sender), send.method, send.call_site),
-            (send.transaction, send.on_commit, str(send.arguments.get("action"))),
+        shape: list[object] = [
+            *(send.signal, without_pk(send.sender), send.method, send.call_site),
+            *(send.transaction, send.on_commit, str(send.arguments.get("action"))),
             self._names(send),
-            tuple(calls),
-        )
+        ]
+        for call, each in zip(send.calls, nested, strict=True):
+            shape += (call.receiver, call.file, call.line, call.is_async)
+            # However often it sent these in turn.
+            shape.append(
+                tuple(dict.fromkeys([self.of[one.id] for one in each])) if each else ()
+            )
+        return tuple(shape)
 
 
 def _stands_out(call: Call) -> bool:

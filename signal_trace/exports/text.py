@@ -66,7 +66,7 @@ def _lines(trace: Trace) -> Iterator[str]:
 
 def columns(total: str, own: str) -> str:
     """What stands to the left of the tree."""
-    return f"{total:>{COLUMN}} {own:>{COLUMN}}"
+    return f"{total.rjust(COLUMN)} {own.rjust(COLUMN)}"
 
 
 def heading(trace: Trace) -> Iterator[str]:
