@@ -21,6 +21,9 @@ T = TypeVar("T")
 # So many items that hold no others are one piece of JSON.
 SMALL_ONES = 100
 
+# Times are counted in nanoseconds by integers of 64 bits, wherever there are any.
+LARGEST = 2**63 - 1
+
 KINDS = {
     str: "a string",
     int: "an integer",
@@ -127,6 +130,8 @@ def _expected(kind: Any) -> tuple[type, _Reader | None]:
         return dict, _reader(typing.cast(type, kind))
     if kind is datetime:
         return str, _read_time
+    if kind is int:
+        return int, _read_int
     return origin or kind, None
 
 
@@ -171,6 +176,12 @@ def _read_time(value: str) -> datetime:
     except OverflowError:
         raise _Misfit(f"is not a date and time: {_shown(value)}") from None
     return time
+
+
+def _read_int(value: int) -> int:
+    if -LARGEST <= value <= LARGEST:
+        return value
+    raise _Misfit(f"is no integer of 64 bits: {_shown(value)}")
 
 
 def _unexpected(plain: type, value: Any, read: _Reader | None = None) -> _Misfit:

@@ -36,7 +36,8 @@ def read(lines: Iterable[bytes], source: str = "") -> Iterator[Trace]:
 def read_line(line: bytes, source: str = "") -> Trace:
     """The trace in *line*; raises `TraceError`, which begins with *source*."""
     try:
-        text = line.decode()
+        # Some editors write a byte order mark in front.
+        text = line.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TraceError(f"{source}: not a trace: no text at byte {error.start}") from (
             None

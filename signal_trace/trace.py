@@ -167,7 +167,7 @@ class Trace:
         Raises `TraceError`, which names the file, and `OSError`.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             cut = error.reason == "unexpected end of data"
             problem = "a trace that is cut off at" if cut else "not a trace: no text at"

@@ -96,6 +96,16 @@ def test_time_of_another_zone_is_read() -> None:
         (("copies", 1, "number"), "2", "copies[1].number is not an integer: '2'"),
         (("copies", 1, "number"), 2.0, "copies[1].number is not an integer: 2.0"),
         (("copies", 1, "number"), True, "copies[1].number is not an integer: True"),
+        (
+            ("copies", 1, "number"),
+            2**63,
+            "copies[1].number is no integer of 64 bits: 9223372036854775808",
+        ),
+        (
+            ("copies", 1, "number"),
+            -(2**63),
+            "copies[1].number is no integer of 64 bits: -9223372036854775808",
+        ),
         (("copies", 1), {"shelf": "A"}, "copies[1].number is missing"),
         (("best",), {"shelf": "A"}, "best.number is missing"),
         (("added_at",), 5, "added_at is not a date and time: 5"),

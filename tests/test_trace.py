@@ -191,6 +191,14 @@ def test_trace_is_loaded_from_a_file(tmp_path: Path) -> None:
     assert Trace.load(str(file)) == CHECKOUT
 
 
+def test_trace_that_an_editor_put_a_byte_order_mark_before_is_loaded(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "checkout.json"
+    file.write_text(CHECKOUT.to_json(), encoding="utf-8-sig")
+    assert Trace.load(file) == CHECKOUT
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

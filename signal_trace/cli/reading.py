@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,13 +112,16 @@ class Reader:
         name: str,
         marks: Sequence[bytes],
     ) -> Iterator[Trace]:
+        has_begun = False
         for number, line in enumerate(stream, start=1):
             source = f"{name}, line {number:,}"
-            if number == 1 and line.strip() == b"{":
-                line += stream.read()  # One trace, on many lines.
-                source = name
-            elif number == 1 and not stream.peek(1):
-                source = name
+            if not has_begun and (begins := line.removeprefix(BOM_UTF8).strip()):
+                has_begun = True
+                if begins == b"{":
+                    line += stream.read()  # One trace, on many lines.
+                    source = name
+                elif not stream.peek(1):
+                    source = name
             wanted = not marks or any(mark in line for mark in marks)
             if wanted and line.strip():
                 try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
@@ -46,6 +47,17 @@ def test_file_of_one_trace(tmp_path: Path) -> None:
 def test_file_of_one_trace_on_many_lines(tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
     path.write_text(json.dumps(CHECKOUT.to_dict(), indent=2))
+    assert read(path) == [CHECKOUT]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("before", [codecs.BOM_UTF8, b"\n", b" \r\n\n"])
+def test_what_stands_before_the_first_trace_is_no_trouble(
+    tmp_path: Path, before: bytes, indent: int | None
+) -> None:
+    path = tmp_path / "trace.json"
+    document = json.dumps(CHECKOUT.to_dict(), indent=indent)
+    path.write_bytes(before + document.encode())
     assert read(path) == [CHECKOUT]
 
 
@@ -149,6 +161,10 @@ def test_of_many_bad_lines_only_the_first_are_kept() -> None:
         (
             GOOD.replace(b'"version": "1.', b'"version": "7.'),
             "f.json: a trace of version 7.1; this signal_trace reads 1.1; upgrade dja",
+        ),
+        (
+            GOOD.replace(b'"duration_ns": ', b'"duration_ns": 1' + b"0" * 400, 1),
+            "f.json: duration_ns is no integer of 64 bits: 1000",
         ),
         (b"hello\n", "f.json: not a trace: Expecting value at column 1; give traces"),
         (b"a\nb\n", "f.json, line 1: not a trace: Expecting value at column 1 (and 1 "),
