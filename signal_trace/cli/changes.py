@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from signal_trace.cli.spread import (
 from signal_trace.trace import Trace
 
 FAILING, FIXED = "failing newly", "fails no more"
+HANGING, ENDING = "unfinished newly", "finishes again"
 NEW, GONE = "new", "gone"
 SLOWER, FASTER = "slower", "faster"
 MORE_SQL, LESS_SQL = "more SQL", "less SQL"
@@ -26,6 +28,7 @@ MORE_SQL, LESS_SQL = "more SQL", "less SQL"
 #: In the order in which they are told.
 KINDS = {
     FAILING: "bad",
+    HANGING: "bad",
     SLOWER: "bad",
     MORE_SQL: "bad",
     NEW: "warning",
@@ -33,7 +36,14 @@ KINDS = {
     FASTER: "good",
     LESS_SQL: "good",
     FIXED: "good",
+    ENDING: "good",
 }
+
+#: What is counted of calls: what it is called where there is some of it only later, and
+#: where only earlier.
+COUNTED = {"failures": (FAILING, FIXED), "unfinished": (HANGING, ENDING)}
+#: By the kind: what of calls is counted.
+COUNT_OF = {kind: count for count, kinds in COUNTED.items() for kind in kinds}
 
 
 @dataclass(slots=True)
@@ -44,6 +54,7 @@ class Seen:
     traces: int = 0
     calls: int = 0
     failures: int = 0
+    unfinished: int = 0
     self_ns: Quantiles = field(default_factory=Quantiles)
     queries: Quantiles = field(default_factory=Quantiles)
 
@@ -60,12 +71,15 @@ class Side:
     def add(self, trace: Trace) -> None:
         self.traces += 1
         self.duration_ns.add(trace.duration_ns)
-        unfinished = {one.receiver for one in trace.calls if one.duration_ns is None}
+        unfinished = Counter(
+            one.receiver for one in trace.calls if one.duration_ns is None
+        )
         for one in aggregates.by_receiver(trace):
             seen = self.receivers.setdefault(one.name, Seen())
             seen.traces += 1
             seen.calls += one.count
             seen.failures += one.failures
+            seen.unfinished += unfinished[one.name]
             if one.name not in unfinished:
                 seen.self_ns.add(one.self_ns)
                 seen.queries.add(one.queries)
@@ -79,8 +93,14 @@ class Told:
     traces: int = 0
     calls: int = 0
     failures: int = 0
+    unfinished: int = 0
     self_ns: Median | None = None
     queries: Median | None = None
+
+    def count(self, kind: str) -> int:
+        """How many calls there are of which a change of that kind tells."""
+        counted: int = getattr(self, COUNT_OF[kind])
+        return counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +116,8 @@ class Change:
     @property
     def weight(self) -> float:
         """How much it matters among those of its kind."""
-        if self.kind in (FAILING, FIXED):
-            return abs(self.after.failures - self.before.failures)
+        if self.kind in COUNT_OF:
+            return abs(self.after.count(self.kind) - self.before.count(self.kind))
         if self.kind in (MORE_SQL, LESS_SQL):
             return abs(value_of(self.after.queries) - value_of(self.before.queries))
         return abs(value_of(self.after.self_ns) - value_of(self.before.self_ns))
@@ -130,11 +150,13 @@ def _kinds(
         yield NEW, may_be_chance(now.traces, after.traces, before.traces)
     elif not now.traces:
         yield GONE, may_be_chance(was.traces, before.traces, after.traces)
-    if was.failures == 0 < now.failures:
-        chance = may_be_chance(now.failures, now.calls, was.calls)
-        yield FAILING, chance and was.calls > 0
-    elif now.failures == 0 < was.failures and now.calls:
-        yield FIXED, may_be_chance(was.failures, was.calls, now.calls)
+    for newly, no_more in COUNTED.values():
+        earlier, later = was.count(newly), now.count(newly)
+        if earlier == 0 < later:
+            chance = may_be_chance(later, now.calls, was.calls)
+            yield newly, chance and was.calls > 0
+        elif later == 0 < earlier and now.calls:
+            yield no_more, may_be_chance(earlier, was.calls, now.calls)
     if was.self_ns and now.self_ns and was.queries and now.queries:
         # A receiver may be rare where traces are many. (Where these are few as well,
         # that is said of all.)
@@ -154,7 +176,7 @@ def _told(side: Side, name: str) -> Told:
     seen = side.receivers.get(name)
     if seen is None:
         return Told()
-    counts = (seen.traces, seen.calls, seen.failures)
+    counts = (seen.traces, seen.calls, seen.failures, seen.unfinished)
     if not seen.self_ns.count:
         return Told(*counts)
     return Told(*counts, median(seen.self_ns), median(seen.queries))

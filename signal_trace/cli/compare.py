@@ -10,8 +10,7 @@ from typing import Any
 
 from signal_trace.cli import filters, picking
 from signal_trace.cli.changes import (
-    FAILING,
-    FIXED,
+    COUNT_OF,
     GONE,
     KINDS,
     LESS_SQL,
@@ -163,8 +162,10 @@ def _print(
 def _row(one: Change, before: Side, after: Side) -> Row:
     what = one.kind
     was, now = one.before, one.after
-    if one.kind in (FAILING, FIXED):
-        cells = [f"{side.failures:,} of {side.calls:,} calls" for side in (was, now)]
+    if one.kind in COUNT_OF:
+        cells = [
+            f"{side.count(one.kind):,} of {side.calls:,} calls" for side in (was, now)
+        ]
     elif one.kind in (NEW, GONE):
         cells = [
             f"in {told.traces:,} of {side.traces:,}"

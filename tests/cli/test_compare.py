@@ -116,6 +116,7 @@ def test_what_is_told_of_a_receiver(run: Run) -> None:
         "traces": 1,
         "calls": 1,
         "failures": 0,
+        "unfinished": 0,
         "self_ns": {"count": 1, "value": 10 * MS, "low": None, "high": None},
         "queries": {"count": 1, "value": 0, "low": None, "high": None},
     }
@@ -124,6 +125,7 @@ def test_what_is_told_of_a_receiver(run: Run) -> None:
         "traces": 0,
         "calls": 0,
         "failures": 0,
+        "unfinished": 0,
         "self_ns": None,
         "queries": None,
     }
@@ -262,15 +264,19 @@ def unfinished(trace: Trace) -> Trace:
 
 
 @pytest.mark.parametrize("count", [1, 20])
-def test_what_never_finished_did_not_get_faster(
-    run: Run, tmp_path: Path, count: int
-) -> None:
+def test_what_never_finished_did_not_get_faster(run: Run, count: int) -> None:
     before = many(count, ("slow", 10.0, 3, False))
-    paths = (
-        write(tmp_path / "before.jsonl", before),
-        write(tmp_path / "after.jsonl", list(map(unfinished, before))),
-    )
-    for order in (paths, paths[::-1]):
-        ended = run("compare", "--json", *order)
-        assert (ended.status, ended.err) == (0, "")
-        assert json.loads(ended.out)["changes"] == []
+    after = list(map(unfinished, before))
+    found = compared(run, before, after)
+    assert changes(found) == [("unfinished newly", "slow")]
+    assert changes(compared(run, after, before)) == [("finishes again", "slow")]
+    assert found["changes"][0]["after"]["unfinished"] == count
+    told = f"unfinished newly  0 of {count} calls  {count} of {count} calls  slow"
+    assert told in " ".join(run("compare", *sides(before, after)).out.split("\n"))
+
+
+def test_what_seldom_never_finishes_may_be_chance(run: Run) -> None:
+    before = many(20, ("a", 10, 0, False))
+    found = compared(run, before, [*before[1:], *map(unfinished, before[:1])])
+    assert changes(found) == []
+    assert changes(found, chance=True) == [("unfinished newly", "a")]
