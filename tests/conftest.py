@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import signal_trace
 from signal_trace import watching
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
 ROOT = Path(__file__).parent.parent
+
+# How long anything takes is no reason to fail: machines are busy.
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 # Each kind of test that loads the machine by itself stays in one process, and in order.
 HEAVY = ("browser", "slow")

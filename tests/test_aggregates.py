@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from signal_trace.aggregates import Aggregate, by_app, by_receiver, by_signal
 from signal_trace.parts import SWALLOWED, Omitted, OmittedCalls, Queries
@@ -107,7 +107,6 @@ def test_nothing_adds_up_to_nothing() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_sums_agree_with_each_other_and_with_the_trace(trace: Trace) -> None:
     receivers, signals, apps = by_receiver(trace), by_signal(trace), by_app(trace)

@@ -147,7 +147,6 @@ def test_error_shows_no_more_than_the_beginning_of_a_value() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_any_trace_is_read_back_from_its_plain_form(trace: Trace) -> None:
     assert from_plain(Trace, to_plain(trace)) == trace

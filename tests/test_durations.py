@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_trace.durations import covered, in_ms, shown
@@ -31,7 +31,6 @@ def test_covered_time_counts_once(
     assert covered(intervals) == length
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-30, 30), st.integers(-30, 30))))
 def test_covered_time_is_the_number_of_covered_moments(
     intervals: list[tuple[int, int]],

@@ -145,7 +145,6 @@ def test_of_any_trace_the_modules_say_what_python_says(node: str, folder: Path) 
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
         database=None,
-        deadline=None,
     )
     @given(traces())
     def draw(trace: Trace) -> None:

@@ -207,7 +207,6 @@ def test_ten_thousand_calls_fit_into_a_megabyte(per_send: int) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_any_trace_is_unpacked_as_it_was(trace: Trace) -> None:
     assert read_back(trace) == trace
@@ -224,7 +223,7 @@ def test_the_browser_unpacks_what_python_packed(tmp_path: Path) -> None:
         replace(CHECKOUT, sends=(send, *CHECKOUT.sends[1:])),
     ]
 
-    @settings(deadline=None, database=None)
+    @settings(database=None)
     @given(traces())
     def collect(trace: Trace) -> None:
         some.append(trace)

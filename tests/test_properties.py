@@ -189,7 +189,6 @@ def test_any_program_runs_the_same_and_the_trace_tells_what_it_did(
         settings=settings(
             max_examples=200,
             stateful_step_count=8,
-            deadline=None,
             print_blob=True,
             suppress_health_check=list(HealthCheck),
         ),

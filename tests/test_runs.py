@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_trace.parts import (
@@ -216,7 +216,6 @@ def test_folding_goes_deeper_than_python_recurses() -> None:
     assert len(list(walk_folded(trace_of(chain)))) == 10_000
 
 
-@settings(deadline=None)
 @given(st.text("abc", max_size=40))
 def test_no_send_is_lost_nor_put_with_another_kind(names: str) -> None:
     trace = trace_of(sent(names))
@@ -230,7 +229,6 @@ def test_no_send_is_lost_nor_put_with_another_kind(names: str) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_any_trace_is_folded_without_loss(trace: Trace) -> None:
     met: Counter[int] = Counter()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.dispatch import Signal
-from hypothesis import given, settings
+from hypothesis import given
 
 import signal_trace
 from signal_trace import Trace, TraceError
@@ -49,7 +49,6 @@ def test_recorded_trace_is_read_back(recorded: Trace) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_any_trace_is_read_back(trace: Trace) -> None:
     assert Trace.from_json(trace.to_json()) == trace

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from signal_trace.parts import Call, NotCalled, Send
 from signal_trace.trace import Trace
@@ -46,7 +46,6 @@ def test_walk_goes_deeper_than_python_recurses() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_walk_meets_everything_once_right_below_what_it_belongs_to(
     trace: Trace,

@@ -4,7 +4,7 @@ import random
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_trace.cli.quantiles import MOST_EXACT, RELATIVE_ERROR, Quantiles
@@ -23,7 +23,6 @@ def test_none_of_none() -> None:
     assert Quantiles().quantile(0.5) is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, NS_OF_A_DAY), min_size=1, max_size=MOST_EXACT))
 def test_few_values_are_exact(values: list[int]) -> None:
     made = quantiles(values)
@@ -33,7 +32,6 @@ def test_few_values_are_exact(values: list[int]) -> None:
     assert made.quantile(1) == ordered[-1]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.integers(0, NS_OF_A_DAY) | st.integers(0, 100),

@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from jsonschema import Draft202012Validator
 
 from signal_trace import Trace, TraceError
@@ -34,7 +34,6 @@ def test_document_is_what_the_schema_says(trace: Trace) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_any_document_is_what_the_schema_says(trace: Trace) -> None:
     VALIDATOR.validate(json.loads(trace.export("json")))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import ParseDict
-from hypothesis import given, settings
+from hypothesis import given
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
@@ -111,7 +111,6 @@ def as_read(attributes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_spans_that_are_read_are_those_that_the_sink_sends(trace: Trace) -> None:
     # OTLP has no time before 1970.

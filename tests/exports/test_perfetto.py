@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_trace import exports
@@ -62,7 +62,6 @@ def ancestors(trace: Trace) -> dict[int | None, set[int | None]]:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_everything_is_there_once_with_its_times(trace: Trace) -> None:
     trace = uniquely_named(trace)
@@ -114,7 +113,6 @@ def as_viewers_add(events: list[dict[str, Any]]) -> list[tuple[float, float]]:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces(), st.sampled_from([1, 7, 997, 12_345_677]))
 def test_events_of_a_track_nest_as_the_tree_does(trace: Trace, factor: int) -> None:
     trace = stretched(uniquely_named(trace), factor)
@@ -138,7 +136,6 @@ def test_events_of_a_track_nest_as_the_tree_does(trace: Trace, factor: int) -> N
             stack.append((end, event))
 
 
-@settings(deadline=None)
 @given(traces())
 def test_arrows_lead_to_what_is_not_drawn_inside_of_its_cause(
     trace: Trace,
@@ -167,7 +164,6 @@ def place_of(event: dict[str, Any]) -> tuple[float, int, int]:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_events_are_what_the_format_asks_for(trace: Trace) -> None:
     tracks = set()

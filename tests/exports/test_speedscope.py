@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from signal_trace import exports
 from signal_trace.trace import Trace
@@ -105,7 +105,6 @@ def test_traces_share_their_frames() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_events_are_balanced_and_in_order_and_none_is_missing(trace: Trace) -> None:
     document = document_of(trace)

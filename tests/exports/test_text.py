@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from signal_trace.exports.text import printable
 from signal_trace.highlights import failures, slowest
@@ -167,7 +167,6 @@ def test_names_and_messages_cannot_break_out_of_their_line() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(traces())
 def test_any_trace_is_written_in_printable_lines(trace: Trace) -> None:
     lines = trace.export("text").removesuffix("\n").split("\n")

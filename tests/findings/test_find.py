@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from signal_trace.conf import Settings
@@ -232,7 +231,6 @@ def factual(draw: st.DrawFn) -> Trace:
 
 
 @pytest.mark.slow
-@hypothesis_settings(deadline=None)
 @given(factual())
 def test_any_trace_can_be_examined(trace: Trace) -> None:
     ids = {send.id for send in trace.sends} | {call.id for call in trace.calls}

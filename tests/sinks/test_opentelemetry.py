@@ -425,7 +425,7 @@ def test_slowest_of_like_sends_stands_for_all_where_there_are_too_many() -> None
 
 
 @given(traces(), st.integers(1, 12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_trace_has_its_spans_and_counts_the_others(trace: Trace, most: int) -> None:
     complaints: list[logging.LogRecord] = []
     handler = logging.Handler()
