@@ -66,6 +66,8 @@ class Worker:
         self._taken = 0
         self._done = 0
         self._flushing = 0
+        #: Whether the thread waits for a job, and wouldn't look by itself.
+        self._is_idle = False
         self._thread: threading.Thread | None = None
         self._outlet: Outlet | None = None
         # The sink that has a trace, and since when.
@@ -88,8 +90,8 @@ class Worker:
                 self._jobs.append(job)
                 self._size += job.size
                 self._taken += 1
-                # Else the thread knows, or will see.
-                if len(self._jobs) == 1 or self._is_half_full():
+                # Else the thread will see.
+                if self._is_idle or self._is_half_full():
                     self._changed.notify_all()
             self._start()
         if is_full:
@@ -158,7 +160,9 @@ class Worker:
     def _run(self) -> None:
         while True:
             with self._changed:
+                self._is_idle = True
                 self._changed.wait_for(lambda: self._jobs)
+                self._is_idle = False
                 self._changed.wait_for(
                     lambda: self._flushing or self._is_half_full(), GATHERING
                 )
@@ -237,7 +241,8 @@ class Worker:
     def _say_rest(self) -> None:
         if count := self._dropped.left():
             self._say_dropped(count)
-        if count := self._taken - self._done:
+        # A signal whose handler raises may keep one from being counted.
+        if (count := self._taken - self._done) > 0:
             logger.error(
                 "Traces lost, since the process ended before they were sent: %s.%s",
                 count,

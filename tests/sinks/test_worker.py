@@ -6,6 +6,7 @@ import atexit
 import itertools
 import logging
 import threading
+from collections import deque
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -477,6 +478,40 @@ def test_traces_gather_no_longer_than_there_is_room_for_them(
     with sender._changed:
         assert sender._changed.wait_for(lambda: sender._done == 2, 60)
     assert len(received) == 2
+
+
+class Interrupted(deque[Any]):
+    """A signal comes after the first that is added, and its handler raises."""
+
+    has_been = False
+
+    def append(self, job: Any) -> None:
+        super().append(job)
+        if not self.has_been:
+            self.has_been = True
+            raise TimeoutError
+
+
+def test_traces_are_sent_after_a_signal_that_came_while_one_was_queued(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings.SIGNAL_TRACE = to("keep")
+    sinks.submit(recorded("before"))
+    assert sinks.flush(60)
+    sender = sinks._state.worker
+    monkeypatch.setattr(sender, "_jobs", Interrupted())
+    sinks.submit(recorded("interrupted"))
+    assert [record.name for record in caplog.records] == ["signal_trace.bugs"]
+    caplog.clear()
+    sinks.submit(recorded("after"))
+    with sender._changed:
+        assert sender._changed.wait_for(lambda: sender._done == 3, 60)
+    names = [name for _, name, _ in received]
+    assert names == ["before", "interrupted", "after"]
+    sender.close()
+    assert not caplog.records
 
 
 def test_sinks_run_in_the_context_that_was_recorded(settings: Settings) -> None:
