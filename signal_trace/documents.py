@@ -22,7 +22,7 @@ T = TypeVar("T")
 SMALL_ONES = 100
 
 # Times are counted in nanoseconds by integers of 64 bits, wherever there are any.
-LARGEST = 2**63 - 1
+LEAST, MOST = -(2**63), 2**63 - 1
 
 KINDS = {
     str: "a string",
@@ -179,7 +179,7 @@ def _read_time(value: str) -> datetime:
 
 
 def _read_int(value: int) -> int:
-    if -LARGEST <= value <= LARGEST:
+    if LEAST <= value <= MOST:
         return value
     raise _Misfit(f"is no integer of 64 bits: {_shown(value)}")
 
@@ -190,7 +190,10 @@ def _unexpected(plain: type, value: Any, read: _Reader | None = None) -> _Misfit
 
 
 def _shown(value: Any) -> str:
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no integers of many thousand digits.
+        shown = f"one of the type {type(value).__name__}"
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
@@ -247,8 +250,10 @@ def json_pieces(value: Any) -> Iterator[str]:
 
 @functools.cache
 def _holds_many(cls: type) -> bool:
-    """Whether a dataclass has a field with any number of others."""
-    return any(typing.get_origin(kind) is tuple for kind in field_types(cls).values())
+    """Whether it is no dataclass, or has a field with any number of others."""
+    return not dataclasses.is_dataclass(cls) or any(
+        typing.get_origin(kind) is tuple for kind in field_types(cls).values()
+    )
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 
 from signal_trace.trace import Trace, TraceError
@@ -25,7 +26,7 @@ def read(lines: Iterable[bytes], source: str = "") -> Iterator[Trace]:
     """
     source = source or str(getattr(lines, "name", "") or "the file")
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
+        if not line.removeprefix(BOM_UTF8).strip():
             continue
         try:
             yield read_line(line, f"{source}, line {number}")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -103,8 +103,13 @@ def test_time_of_another_zone_is_read() -> None:
         ),
         (
             ("copies", 1, "number"),
-            -(2**63),
-            "copies[1].number is no integer of 64 bits: -9223372036854775808",
+            -(2**63) - 1,
+            "copies[1].number is no integer of 64 bits: -9223372036854775809",
+        ),
+        pytest.param(
+            *(("copies", 1, "number"), 10**5000),
+            "copies[1].number is no integer of 64 bits: one of the type int",
+            id="longer than Python writes",
         ),
         (("copies", 1), {"shelf": "A"}, "copies[1].number is missing"),
         (("best",), {"shelf": "A"}, "best.number is missing"),
@@ -181,6 +186,11 @@ def test_json_text_of_a_dataclass_is_that_of_its_plain_form() -> None:
 @given(traces())
 def test_pieces_are_the_same_text(trace: Trace) -> None:
     assert "".join(json_pieces(trace)) == json_text(to_plain(trace))
+
+
+def test_pieces_may_be_of_what_is_no_dataclass() -> None:
+    odd: Any = replace(WORK, copies=("A", {"shelf": "B"}))
+    assert "".join(json_pieces(odd)) == json_text(to_plain(odd))
 
 
 def test_pieces_of_a_dataclass_are_no_larger_than_its_items() -> None:

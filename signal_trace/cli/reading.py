@@ -115,15 +115,16 @@ class Reader:
         has_begun = False
         for number, line in enumerate(stream, start=1):
             source = f"{name}, line {number:,}"
-            if not has_begun and (begins := line.removeprefix(BOM_UTF8).strip()):
+            text = line.removeprefix(BOM_UTF8).strip()
+            if text and not has_begun:
                 has_begun = True
-                if begins == b"{":
+                if text == b"{":
                     line += stream.read()  # One trace, on many lines.
                     source = name
                 elif not stream.peek(1):
                     source = name
             wanted = not marks or any(mark in line for mark in marks)
-            if wanted and line.strip():
+            if wanted and text:
                 try:
                     trace = json_lines.read_line(line, source)
                 except TraceError as error:

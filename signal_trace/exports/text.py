@@ -196,10 +196,9 @@ def _run(run: Run) -> str:
 
 def _caused(send: Send | Run) -> str:
     """How it was sent, and where."""
-    details = telling.arguments(send)
-    if send.method != "send":
-        details = [send.method, *details]
-    text = f" ({', '.join(details)})" if details else ""
+    method = [] if send.method == "send" else [send.method]
+    details = ", ".join([*method, *telling.arguments(send)])
+    text = f" ({details})" if details else ""
     site = send.call_site
     return text if site is None else f"{text} at {telling.place(site)}"
 

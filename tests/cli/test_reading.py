@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import codecs
 import gzip
 import io
 import json
 import os
 import threading
+from codecs import BOM_UTF8 as BOM
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,14 +51,16 @@ def test_file_of_one_trace_on_many_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("before", [codecs.BOM_UTF8, b"\n", b" \r\n\n"])
+@pytest.mark.parametrize("before", [BOM, b"\n", b" \r\n\n", BOM + b"\n"])
 def test_what_stands_before_the_first_trace_is_no_trouble(
     tmp_path: Path, before: bytes, indent: int | None
 ) -> None:
     path = tmp_path / "trace.json"
     document = json.dumps(CHECKOUT.to_dict(), indent=indent)
     path.write_bytes(before + document.encode())
-    assert read(path) == [CHECKOUT]
+    one = reader(path)
+    assert list(one.traces()) == [CHECKOUT]
+    assert one.passed_over.count == 0
 
 
 def test_file_of_many_traces(five: Path) -> None:
