@@ -431,15 +431,21 @@ def test_worker_lets_traces_gather_and_rests_after_each_for_as_long_as_it_worked
     monkeypatch.setattr(worker.time, "thread_time", lambda: next(times))
     waits: list[float] = []
     gathered, rested = threading.Semaphore(0), threading.Semaphore(0)
+    idle = threading.Semaphore(0)
     changed = sinks._state.worker._changed
     real = changed.wait_for
 
     def wait_for(predicate: Any, timeout: float | None = None) -> Any:
-        if not threading.current_thread().daemon or timeout is None:
+        if not threading.current_thread().daemon:
             return real(predicate, timeout)
+        if timeout is None:
+            if not predicate():
+                idle.release()
+            return real(predicate)
         waits.append(round(timeout, 6))
         if timeout == worker.GATHERING:
-            assert gathered.acquire(timeout=60)
+            # Without the lock, which who submits needs.
+            assert real(lambda: gathered.acquire(blocking=False), 60)
         else:
             rested.release()
         return None
@@ -448,9 +454,12 @@ def test_worker_lets_traces_gather_and_rests_after_each_for_as_long_as_it_worked
     for several in (1, 2):
         for _ in range(several):
             sinks.submit(recorded("one"))
-        gathered.release()
+        with changed:
+            gathered.release()
+            changed.notify_all()
         for _ in range(several):
             assert rested.acquire(timeout=60)
+        assert idle.acquire(timeout=60)
     gathering = worker.GATHERING
     assert waits == [gathering, 0.003, gathering, 0.001, worker.LONGEST_REST]
 
