@@ -13,6 +13,7 @@ from django.db import close_old_connections
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import Client
+from django.urls import clear_script_prefix
 from django.urls import path as at
 
 from signal_trace import recording, wsgi
@@ -42,6 +43,8 @@ def unwatched() -> Iterator[None]:
     for signal in signals:
         signal.connect(close_old_connections)
         vars(signal).pop("send", None)
+    # Django's test client makes its URLs by what the last real request has left.
+    clear_script_prefix()
     assert recording.position.get() == 0
     assert innermost() is None
 
