@@ -214,7 +214,9 @@ class _Folding:
                 covered_yet = max(
                     0, call.end - max(call.start, open_since[call.number])
                 )
-                own = total - send.nested_ns.get(call.number, 0) - covered_yet
+                # As in `send_tree`, more may have been folded than there was time.
+                nested = send.nested_ns.get(call.number, 0)
+                own = max(0, total - nested - covered_yet)
             sums = tally.of(call.receiver)
             sums.add(total, own, call.error is not None)
             if call.number in self.queries:

@@ -239,7 +239,9 @@ class SendTree:
                 inside = [(max(begin, start), min(stop, end)) for begin, stop in nested]
                 own -= covered(inside)
             if record.nested_ns:
-                own -= record.nested_ns.get(number, 0)
+                # Recordings that were open in it at the same time may each have folded
+                # what they had at the same time.
+                own = max(0, own - record.nested_ns.get(number, 0))
         suspended = None
         if running is not None and duration is not None:
             suspended = max(0, duration - running)

@@ -467,6 +467,46 @@ def test_what_an_inner_recording_folds_is_no_time_of_the_caller_and_counted_once
     assert traced.trace.receivers_ns == call.duration_ns
 
 
+@pytest.mark.parametrize("limit", [0, 1, 9])
+def test_what_inner_recordings_fold_at_the_same_time_leaves_no_less_than_no_time(
+    settings: Settings, clock: FakeClock, limit: int
+) -> None:
+    settings.SIGNAL_TRACE = {"MAX_SENDS": limit}
+    both = threading.Barrier(2)
+
+    def in_a_thread() -> None:
+        with signal_trace.record():
+            lonely.send(Shop)
+
+    def overlap(**kwargs: Any) -> None:
+        if both.wait() == 0:
+            clock.pass_ms(10)
+        both.wait()
+
+    def begin(**kwargs: Any) -> None:
+        threads = [
+            threading.Thread(target=contextvars.copy_context().run, args=(in_a_thread,))
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    signal = Signal()
+    signal.connect(begin)
+    lonely.connect(overlap)
+    try:
+        with signal_trace.record() as traced:
+            signal.send(Shop)
+    finally:
+        lonely.disconnect(overlap)
+    own = {call.receiver: call.self_ns for call in traced.trace.calls}
+    for omitted in traced.trace.omitted:
+        own |= {call.receiver: call.self_ns for call in omitted.calls}
+    assert [ns for name, ns in own.items() if name.endswith("begin")] == [0]
+
+
 def test_sends_that_end_before_their_coroutines_begin_are_folded(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
