@@ -21,8 +21,9 @@ T = TypeVar("T")
 # So many items that hold no others are one piece of JSON.
 SMALL_ONES = 100
 
-# Times are counted in nanoseconds by integers of 64 bits, wherever there are any.
-LEAST, MOST = -(2**63), 2**63 - 1
+# Integers are counts, lines, ids and nanoseconds: none is negative, and wherever there
+# are any they have 64 bits.
+MOST = 2**63 - 1
 
 KINDS = {
     str: "a string",
@@ -179,9 +180,10 @@ def _read_time(value: str) -> datetime:
 
 
 def _read_int(value: int) -> int:
-    if LEAST <= value <= MOST:
+    if 0 <= value <= MOST:
         return value
-    raise _Misfit(f"is no integer of 64 bits: {_shown(value)}")
+    problem = "is negative" if value < 0 else "is no integer of 64 bits"
+    raise _Misfit(f"{problem}: {_shown(value)}")
 
 
 def _unexpected(plain: type, value: Any, read: _Reader | None = None) -> _Misfit:

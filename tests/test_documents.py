@@ -101,11 +101,7 @@ def test_time_of_another_zone_is_read() -> None:
             2**63,
             "copies[1].number is no integer of 64 bits: 9223372036854775808",
         ),
-        (
-            ("copies", 1, "number"),
-            -(2**63) - 1,
-            "copies[1].number is no integer of 64 bits: -9223372036854775809",
-        ),
+        (("copies", 1, "number"), -1, "copies[1].number is negative: -1"),
         pytest.param(
             *(("copies", 1, "number"), 10**5000),
             "copies[1].number is no integer of 64 bits: one of the type int",

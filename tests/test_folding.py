@@ -205,6 +205,7 @@ def test_sums_are_the_same_with_any_limit(
         len(whole.calls),
     )
     assert sums(limited) == sums(whole)
+    assert Trace.from_dict(limited.to_dict()) == limited
     if not is_async:
         assert limited.receivers_ns == whole.receivers_ns
         assert [(s.signal, s.start_ns) for s in limited.sends] == [

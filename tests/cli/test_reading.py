@@ -168,6 +168,10 @@ def test_of_many_bad_lines_only_the_first_are_kept() -> None:
             GOOD.replace(b'"duration_ns": ', b'"duration_ns": 1' + b"0" * 400, 1),
             "f.json: duration_ns is no integer of 64 bits: 1000",
         ),
+        (
+            GOOD.replace(b'"duration_ns": ', b'"duration_ns": -', 1),
+            "f.json: duration_ns is negative: -",
+        ),
         (b"hello\n", "f.json: not a trace: Expecting value at column 1; give traces"),
         (b"a\nb\n", "f.json, line 1: not a trace: Expecting value at column 1 (and 1 "),
         (b'{"a": 1}', "f.json: not a trace: no object with a version and sends; give"),

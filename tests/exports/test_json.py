@@ -56,6 +56,8 @@ def test_document_of_a_newer_minor_version_is_what_the_schema_says() -> None:
         (("id",), "A" * 32),
         (("sends",), {}),
         (("sends", 0, "calls", 0, "line"), "12"),
+        (("sends", 0, "calls", 0, "self_ns"), -1),
+        (("sends", 0, "start_ns"), 2**63),
         (("sends", 0, "calls", 0, "error"), "ValueError"),
         (("sends", 0, "error", "frames", 0), {"file": "views.py"}),
         (("sends", 0, "arguments"), None),

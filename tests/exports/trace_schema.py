@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import signal_trace
-from signal_trace.documents import field_types, required
+from signal_trace.documents import MOST, field_types, required
 from signal_trace.trace import VERSION, Trace
 
 PATH = Path(signal_trace.__file__).parent / "exports/trace.schema.json"
@@ -82,7 +82,8 @@ def _of_required(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if typing.get_origin(kind) is tuple:
         item, _ = typing.get_args(kind)
         return {"type": "array", "items": _of_kind(item, definitions)}
-    return {"type": TYPES[typing.get_origin(kind) or kind]}
+    found: dict[str, Any] = {"type": TYPES[typing.get_origin(kind) or kind]}
+    return found | ({"minimum": 0, "maximum": MOST} if kind is int else {})
 
 
 def _described(cls: Any) -> str:

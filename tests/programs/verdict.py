@@ -37,6 +37,7 @@ def check(world: World, window: Window) -> None:
     for send, sent in zip(trace.sends, heard, strict=True):
         assert send.parent == ids.get(sent.scope.call)
     _check_times(trace, world, window, sents, ids)
+    assert type(trace).from_dict(trace.to_dict()) == trace
 
 
 def _ended(what: Sent | Ran, window: Window) -> bool:
