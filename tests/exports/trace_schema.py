@@ -25,7 +25,7 @@ PATH = Path(signal_trace.__file__).parent / "exports/trace.schema.json"
 TYPES = {str: "string", int: "integer", bool: "boolean", dict: "object"}
 # What a type alone doesn't say.
 MORE = {
-    ("Trace", "version"): {"pattern": rf"^{VERSION.partition('.')[0]}\."},
+    ("Trace", "version"): {"pattern": rf"^{VERSION.partition('.')[0]}(\.|$)"},
     ("Trace", "id"): {"pattern": "^[0-9a-f]{32}$"},
 }
 
