@@ -68,7 +68,7 @@ def visit(
         return Answer(number, began, time.perf_counter() - began, 0, None, None)
     finally:
         connection.close()
-    order = re.search(r"QK-[0-9A-F]{6}", page) if method == "POST" else None
+    order = re.search(r"QK-[0-9A-F]{8}", page) if method == "POST" else None
     return Answer(
         number,
         began,

@@ -11,7 +11,7 @@ from ..signals import order_placed
 @receiver(pre_save, sender=Order, dispatch_uid="shop.orders.give_number")
 def give_number(instance: Order, raw: bool, **_: Any) -> None:
     if not raw and not instance.number:
-        instance.number = f"QK-{secrets.token_hex(3).upper()}"
+        instance.number = f"QK-{secrets.token_hex(4).upper()}"
 
 
 @receiver(post_save, sender=Order, dispatch_uid="shop.orders.announce_placed")
