@@ -594,7 +594,8 @@ def test_a_thread_that_is_quicker_than_what_awaits_it(connect: Connect) -> None:
     exec(compile(WAITING, contextlib.__file__, "exec"), of_python)
 
     async def send(sender: str) -> None:
-        await send_in_thread(sender)
+        in_thread = sync_to_async(done.send, thread_sensitive=False, executor=executor)
+        await in_thread(sender)
 
     async def receive(**kwargs: Any) -> None:
         await send("in a receiver")
@@ -608,14 +609,11 @@ def test_a_thread_that_is_quicker_than_what_awaits_it(connect: Connect) -> None:
     signal = Signal()
     connect(signal, receive)
     with of_python["Waiting"]() as executor:
-        send_in_thread = sync_to_async(
-            done.send, thread_sensitive=False, executor=executor
-        )
         trace = asyncio.run(run())
     assert lines(trace) == [
-        "await send_in_thread(sender)",
+        "await in_thread(sender)",
         'await signal.asend("outer")',
-        "await send_in_thread(sender)",
+        "await in_thread(sender)",
     ]
 
 
