@@ -87,6 +87,11 @@ def _find_name(signal: Signal) -> str | None:
         return None if places is None else ".".join(_definition(places))
 
 
+# Whatever a class's own class makes of asking for these.
+_namespace = type.__dict__["__dict__"].__get__
+_qualified_name = type.__dict__["__qualname__"].__get__
+
+
 def _bound_signals() -> Iterator[tuple[str, str, Signal]]:
     """Every signal that a module binds, or a class that the module defines."""
     # A dict is copied in one go, while its items are not: Python 3.11 may collect
@@ -100,13 +105,14 @@ def _bound_signals() -> Iterator[tuple[str, str, Signal]]:
         for name, value in namespace.copy().items():
             if issubclass(type(value), Signal):
                 yield module_name, name, value
-            elif (
-                issubclass(type(value), type)
-                and attribute(value, "__module__", str) == module_name
-            ):
-                for inner_name, inner in vars(value).copy().items():
-                    if issubclass(type(inner), Signal):
-                        yield module_name, f"{value.__qualname__}.{inner_name}", inner
+            elif issubclass(type(value), type):
+                held = _namespace(value)
+                defined_in = held.get("__module__")
+                if type(defined_in) is str and defined_in == module_name:
+                    for inner_name, inner in held.copy().items():
+                        if issubclass(type(inner), Signal):
+                            path = f"{_qualified_name(value)}.{inner_name}"
+                            yield module_name, path, inner
 
 
 def _definition(places: list[tuple[str, str]]) -> tuple[str, str]:

@@ -39,6 +39,12 @@ class Hostile:
         raise RuntimeError(name)
 
 
+class HostileClass(type):
+    """So does a class of this kind."""
+
+    __getattribute__ = Hostile.__getattribute__
+
+
 class Slotted:
     __slots__ = ()
 
@@ -49,6 +55,13 @@ annotated: Signal = Signal()
 
 class Orders:
     placed = Signal()
+
+
+class HostileOrders(metaclass=HostileClass):
+    paid = Signal()
+
+
+namespace_of = type.__dict__["__dict__"].__get__
 
 
 @pytest.mark.parametrize(
@@ -64,6 +77,7 @@ class Orders:
         (defined_here, f"{HERE}.defined_here"),
         (annotated, f"{HERE}.annotated"),
         (Orders.placed, f"{HERE}.Orders.placed"),
+        (namespace_of(HostileOrders)["paid"], f"{HERE}.HostileOrders.paid"),
     ],
 )
 def test_signal_is_named_after_the_place_that_defines_it(
