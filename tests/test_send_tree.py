@@ -350,8 +350,16 @@ def test_time_suspended_of_one_that_fails(clock: FakeClock) -> None:
 
 
 def test_time_suspended_counts_what_runs_in_a_thread(clock: FakeClock) -> None:
+    is_suspended = threading.Event()
+
+    def work() -> None:
+        # A thread may be quicker than what awaits it.
+        is_suspended.wait()
+        clock.pass_ms(5)
+
     async def waiting(**kwargs: Any) -> None:
-        await sync_to_async(clock.pass_ms)(5)
+        asyncio.get_running_loop().call_soon(is_suspended.set)
+        await sync_to_async(work)()
         clock.pass_ms(1)
 
     (call,) = record("asend", waiting).calls
