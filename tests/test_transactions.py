@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, TestCase
 
 import signal_trace
-from signal_trace import Trace, transactions
+from signal_trace import Trace, transactions, watching
 from signal_trace import database as watched
 from signal_trace.parts import COMMITTED, ON_COMMIT, OPEN, ROLLED_BACK, Event
 from tests.app.models import Book
@@ -439,6 +439,9 @@ def test_a_tests_own_blocks_are_none_even_if_they_are_seen_to_begin(
 
 def test_a_recording_inside_a_block_inside_a_test(database: str) -> None:
     recording = signal_trace.record()
+    watching.keep(recording)
+    with signal_trace.record():
+        pass
     with as_in_a_test_case(database):
         with transaction.atomic(using=database):
             recording.__enter__()
@@ -446,6 +449,21 @@ def test_a_recording_inside_a_block_inside_a_test(database: str) -> None:
         tell()
         recording.__exit__(None, None, None)
     assert outcomes(recording.trace) == [COMMITTED, None]
+
+
+@pytest.mark.usefixtures("unpatched")
+def test_a_block_inside_a_test_that_began_unwatched_is_not_seen_to_end(
+    database: str,
+) -> None:
+    recording = signal_trace.record()
+    with as_in_a_test_case(database):
+        # Python has looked up how it will end by now.
+        with transaction.atomic(using=database):
+            recording.__enter__()
+            tell()
+        tell()
+        recording.__exit__(None, None, None)
+    assert outcomes(recording.trace) == [OPEN, OPEN]
 
 
 class InsideATestCase(TestCase):
